@@ -1,0 +1,34 @@
+"""The extension modules; everything else is in pyproject.toml."""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+SANITIZE = os.environ.get("GDNS_SANITIZE", "")  # e.g. "address,undefined": see CONTRIBUTING
+
+flags = ["-O2", "-g", "-fvisibility=hidden"]
+link_flags = []
+if SANITIZE:
+    flags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
+    link_flags = [f"-fsanitize={SANITIZE}"]
+
+
+def extension(module: str) -> Extension:
+    return Extension(
+        f"gdns.{module}",
+        [f"gdns/{module}.pyx"],
+        extra_compile_args=flags,
+        extra_link_args=link_flags,
+        libraries=["dl"],
+    )
+
+
+modules = [name for name in ("_wire", "_sockets", "_ares") if os.path.exists(f"gdns/{name}.pyx")]
+setup(
+    ext_modules=cythonize(
+        [extension(module) for module in modules],
+        build_dir="build/cython",
+        compiler_directives={"language_level": 3, "embedsignature": True, "binding": False},
+    )
+)
