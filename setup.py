@@ -24,7 +24,7 @@ def extension(module: str) -> Extension:
     )
 
 
-modules = [name for name in ("_wire", "_sockets", "_ares") if os.path.exists(f"gdns/{name}.pyx")]
+modules = [name for name in ("_wire", "_sockets", "_libcares", "_ares") if os.path.exists(f"gdns/{name}.pyx")]
 setup(
     ext_modules=cythonize(
         [extension(module) for module in modules],

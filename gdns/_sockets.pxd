@@ -1,0 +1,61 @@
+from libc.stdint cimport uint32_t
+
+cdef extern from "sys/socket.h" nogil:
+    ctypedef unsigned int socklen_t
+    struct sockaddr:
+        unsigned short sa_family
+    struct sockaddr_storage:
+        unsigned short ss_family
+    struct iovec:
+        void* iov_base
+        size_t iov_len
+    struct msghdr:
+        iovec* msg_iov
+        size_t msg_iovlen
+        int msg_flags
+    struct mmsghdr:
+        msghdr msg_hdr
+        unsigned int msg_len
+
+cdef enum:
+    BATCH = 32  # datagrams taken in one recvmmsg(2)
+    DATAGRAM_SPACE = 65536  # octets: no UDP payload is longer
+
+
+cdef class Owner:
+    cdef int on_ready(self, Socket sock, uint32_t events) except -1
+
+
+cdef class Socket:
+    cdef readonly int fd
+    cdef readonly int handle
+    cdef readonly bint is_stream
+    cdef Owner owner
+    cdef uint32_t interest
+
+
+cdef class Sockets:
+    cdef int epoll_fd
+    cdef int wake_fd
+    cdef int next_handle
+    cdef int budget
+    cdef readonly dict by_handle
+    cdef unsigned char* arena
+    cdef mmsghdr* batch
+    cdef iovec* vectors
+
+    cdef void _close_descriptors(self) noexcept
+    cdef int open(self, Socket sock, Owner owner, int family, int kind) except -2
+    cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
+    cdef int close_socket(self, Socket sock) noexcept
+    cdef int watch(self, Socket sock, uint32_t interest) noexcept
+    cdef int local_address(self, Socket sock, sockaddr* address, socklen_t* length) noexcept
+    cdef ssize_t send(self, Socket sock, const void* data, size_t length) noexcept
+    cdef ssize_t receive_stream(self, Socket sock) noexcept
+    cdef int receive_batch(self, Socket sock) noexcept
+    cdef inline unsigned char* datagram(self, int index, Py_ssize_t* length) noexcept:
+        if self.batch[index].msg_hdr.msg_flags & 0x20:  # MSG_TRUNC: longer than any UDP payload, so no reply of ours
+            length[0] = 0
+        else:
+            length[0] = self.batch[index].msg_len
+        return self.arena + <size_t>index * DATAGRAM_SPACE

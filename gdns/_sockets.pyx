@@ -1,0 +1,263 @@
+"""The sockets of one hub, behind one epoll descriptor and known by handles that are never reused.
+
+A handle, not a file descriptor, is what c-ares is given and what epoll's data carries. A descriptor's
+number comes back as soon as it is closed; a handle does not, so an event or a completion that is late
+finds nothing instead of somebody else's socket. Every system call that gdns makes on a socket is in
+this file.
+"""
+
+cimport cython
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.errno cimport EAGAIN, EINPROGRESS, EINTR, errno
+from libc.stdint cimport INT32_MAX, uint32_t, uint64_t
+from libc.string cimport memset
+from posix.unistd cimport close, read, write
+
+cdef extern from "sys/socket.h" nogil:
+    int socket(int domain, int kind, int protocol)
+    int c_connect "connect"(int fd, const sockaddr* address, socklen_t length)
+    ssize_t c_send "send"(int fd, const void* data, size_t length, int flags)
+    ssize_t recv(int fd, void* data, size_t length, int flags)
+    int recvmmsg(int fd, mmsghdr* messages, unsigned int count, int flags, void* timeout)
+    int getsockname(int fd, sockaddr* address, socklen_t* length)
+    int getsockopt(int fd, int level, int option, void* value, socklen_t* length)
+    int setsockopt(int fd, int level, int option, const void* value, socklen_t length)
+    int AF_INET, SOCK_DGRAM, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_ERROR, SO_RCVBUF
+    int MSG_NOSIGNAL, MSG_DONTWAIT
+
+cdef extern from "netinet/in.h" nogil:
+    int IPPROTO_TCP
+
+cdef extern from "netinet/tcp.h" nogil:
+    int TCP_NODELAY
+
+cdef extern from "sys/epoll.h" nogil:
+    ctypedef union epoll_data_t:
+        uint64_t u64
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int flags)
+    int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
+    int epoll_wait(int epfd, epoll_event* events, int count, int timeout)
+    int EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL, EPOLL_CLOEXEC
+    uint32_t EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP
+
+cdef extern from "sys/eventfd.h" nogil:
+    int eventfd(unsigned int start, int flags)
+    int EFD_NONBLOCK, EFD_CLOEXEC
+
+cdef enum:
+    EVENTS = 64  # sockets looked at in one epoll_wait(2)
+    WAKE_HANDLE = 0
+    WANTED_RECEIVE_BUFFER = 4 << 20  # octets; the kernel gives what net.core.rmem_max allows
+    OCTETS_PER_REPLY = 2304  # what the kernel charges to a socket's buffer for one small datagram
+
+
+def receive_window() -> int:
+    """How many small replies the kernel holds for one UDP socket before it drops the next.
+
+    The kernel clamps SO_RCVBUF (socket(7)), so the size is read back. Raises OSError when no socket
+    can be made.
+    """
+    cdef int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+    cdef int size = WANTED_RECEIVE_BUFFER
+    cdef socklen_t length = sizeof(int)
+    if fd < 0:
+        raise OSError(errno, "gdns could not make a UDP socket")
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(int))
+    getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length)
+    close(fd)
+    return max(1, size // OCTETS_PER_REPLY)
+
+
+cdef class Owner:
+    """Who is told when a socket is ready."""
+
+    cdef int on_ready(self, Socket sock, uint32_t events) except -1:
+        raise NotImplementedError
+
+
+cdef class Socket:
+    """One socket: its descriptor closes with it, whatever else happens."""
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def __dealloc__(self):
+        if self.fd >= 0:
+            close(self.fd)
+
+
+@cython.no_gc_clear  # __dealloc__ needs nothing but its C fields, sockets close themselves
+cdef class Sockets:
+    """One epoll set and all that is in it.
+
+    `fileno()` is what a hub watches: it is readable while any socket is, or after `wake()`.
+    """
+
+    def __cinit__(self):
+        cdef epoll_event event
+        cdef int index
+        self.epoll_fd = self.wake_fd = -1
+        self.next_handle = WAKE_HANDLE
+        self.by_handle = {}
+        self.arena = <unsigned char*>PyMem_Malloc(<size_t>BATCH * DATAGRAM_SPACE)
+        self.batch = <mmsghdr*>PyMem_Malloc(BATCH * sizeof(mmsghdr))
+        self.vectors = <iovec*>PyMem_Malloc(BATCH * sizeof(iovec))
+        if self.arena == NULL or self.batch == NULL or self.vectors == NULL:
+            raise MemoryError
+        memset(self.batch, 0, BATCH * sizeof(mmsghdr))
+        for index in range(BATCH):
+            self.vectors[index].iov_base = self.arena + <size_t>index * DATAGRAM_SPACE
+            self.vectors[index].iov_len = DATAGRAM_SPACE
+            self.batch[index].msg_hdr.msg_iov = &self.vectors[index]
+            self.batch[index].msg_hdr.msg_iovlen = 1
+        self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.epoll_fd < 0:
+            raise OSError(errno, "gdns could not make an epoll set")
+        self.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+        event.events = EPOLLIN
+        event.data.u64 = WAKE_HANDLE
+        if self.wake_fd < 0 or epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, self.wake_fd, &event) < 0:
+            raise OSError(errno, "gdns could not make an eventfd")
+
+    def __dealloc__(self):
+        self._close_descriptors()
+        PyMem_Free(self.arena)
+        PyMem_Free(self.batch)
+        PyMem_Free(self.vectors)
+
+    cdef void _close_descriptors(self) noexcept:
+        if self.epoll_fd >= 0:
+            close(self.epoll_fd)
+        if self.wake_fd >= 0:
+            close(self.wake_fd)
+        self.epoll_fd = self.wake_fd = -1
+
+    def __len__(self):
+        return len(self.by_handle)
+
+    def fileno(self) -> int:
+        """The epoll descriptor, or -1 after `close()`."""
+        return self.epoll_fd
+
+    def wake(self) -> None:
+        """Make `fileno()` readable; the one method that any thread may call."""
+        cdef uint64_t one = 1
+        if self.wake_fd >= 0:
+            write(self.wake_fd, &one, sizeof(one))  # a full counter is already readable
+
+    def close(self) -> None:
+        """Close the set and every socket in it; safe to call twice.
+
+        The epoll descriptor goes first: after a fork the set is shared with the parent, and closing a
+        socket while it is still in the set would take it out of the parent's set too.
+        """
+        self._close_descriptors()
+        for sock in list(self.by_handle.values()):
+            self.close_socket(sock)
+
+    def poll(self, int limit) -> bool:
+        """Tell the owners of ready sockets, until about `limit` datagrams have been taken.
+
+        What is left keeps `fileno()` readable. Returns whether `wake()` was called since the last poll.
+        """
+        cdef epoll_event events[EVENTS]
+        cdef uint64_t wakes
+        cdef int ready, index
+        cdef bint woken = False
+        cdef Socket sock
+        self.budget = limit
+        ready = epoll_wait(self.epoll_fd, events, EVENTS, 0)
+        for index in range(ready):
+            if events[index].data.u64 == WAKE_HANDLE:
+                read(self.wake_fd, &wakes, sizeof(wakes))
+                woken = True
+                continue
+            if self.budget <= 0:
+                break
+            sock = self.by_handle.get(<int>events[index].data.u64)
+            if sock is not None:  # else it was closed by an owner told earlier in this loop
+                sock.owner.on_ready(sock, events[index].events)
+        return woken
+
+    cdef int open(self, Socket sock, Owner owner, int family, int kind) except -2:
+        """Give `sock` a fresh non-blocking descriptor and a handle; -1 with errno set on failure."""
+        cdef int one = 1
+        cdef int size = WANTED_RECEIVE_BUFFER
+        sock.fd = socket(family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+        if sock.fd < 0:
+            return -1
+        sock.is_stream = kind == SOCK_STREAM
+        sock.owner = owner
+        if sock.is_stream:
+            setsockopt(sock.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
+        else:
+            setsockopt(sock.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size))
+        while True:
+            self.next_handle = self.next_handle + 1 if self.next_handle < INT32_MAX else 1
+            if self.next_handle not in self.by_handle:
+                break
+        sock.handle = self.next_handle
+        self.by_handle[sock.handle] = sock
+        return 0
+
+    cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept:
+        """connect(2), then into the epoll set; -1 with errno set on failure."""
+        if c_connect(sock.fd, address, length) < 0 and errno != EINPROGRESS:
+            return -1
+        # a stream tells by being writable that it is connected
+        return self.watch(sock, EPOLLIN | EPOLLOUT if sock.is_stream else EPOLLIN)
+
+    cdef int watch(self, Socket sock, uint32_t interest) noexcept:
+        """Say what a socket is watched for; 0 takes it out of the set. -1 with errno set on failure."""
+        cdef epoll_event event
+        cdef int operation = EPOLL_CTL_MOD if sock.interest else EPOLL_CTL_ADD
+        if sock.interest == interest:
+            return 0
+        event.events = interest
+        event.data.u64 = <uint64_t>sock.handle
+        if epoll_ctl(self.epoll_fd, operation if interest else EPOLL_CTL_DEL, sock.fd, &event) < 0:
+            return -1
+        sock.interest = interest
+        return 0
+
+    cdef int close_socket(self, Socket sock) noexcept:
+        """Close and forget; a second call does nothing."""
+        if sock.fd >= 0:
+            if sock.interest and self.epoll_fd >= 0:
+                self.watch(sock, 0)  # close(2) alone leaves it in as long as a forked child holds a copy
+            close(sock.fd)
+            sock.fd = -1
+        self.by_handle.pop(sock.handle, None)
+        sock.owner = None  # its owner names it, too: no cycle is left behind
+        return 0
+
+    cdef int local_address(self, Socket sock, sockaddr* address, socklen_t* length) noexcept:
+        return getsockname(sock.fd, address, length)
+
+    cdef ssize_t send(self, Socket sock, const void* data, size_t length) noexcept:
+        cdef ssize_t sent
+        while True:
+            sent = c_send(sock.fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT)
+            if sent >= 0 or errno != EINTR:
+                return sent
+
+    cdef ssize_t receive_stream(self, Socket sock) noexcept:
+        """Up to 64 KiB of a stream into the arena; 0 at its end, -1 with errno set."""
+        cdef ssize_t received
+        while True:
+            received = recv(sock.fd, self.arena, DATAGRAM_SPACE, MSG_DONTWAIT)
+            if received >= 0 or errno != EINTR:
+                self.budget -= 1
+                return received
+
+    cdef int receive_batch(self, Socket sock) noexcept:
+        """Up to BATCH datagrams into the arena; their count, or -1 with errno set (EAGAIN: none)."""
+        cdef int received
+        while True:
+            received = recvmmsg(sock.fd, self.batch, BATCH, MSG_DONTWAIT, NULL)
+            if received >= 0 or errno != EINTR:
+                self.budget -= max(received, 1)
+                return received

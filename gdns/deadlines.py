@@ -1,0 +1,64 @@
+"""Things that fall due, found in order without paying for those that never do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from math import inf
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Slot = dict[Item, float]
+
+TICKS = 256  # slots a second
+
+
+class Deadlines(Generic[Item]):
+    """Items by the moment they fall due, in slots of 1/256 s.
+
+    Nearly every item of a resolver is taken out long before it is due. Putting in and taking out are
+    therefore dict operations; only a slot, shared by all that fall due within 4 ms, enters the heap.
+
+    >>> due = Deadlines()
+    >>> slot = due.put("tea", 1.0)
+    >>> list(due.pop(0.9)), list(due.pop(1.01))
+    ([], ['tea'])
+    """
+
+    __slots__ = ("_slots", "_heap")
+
+    def __init__(self) -> None:
+        self._slots: dict[int, Slot[Item]] = {}
+        self._heap: list[int] = []
+
+    def put(self, item: Item, due_at: float) -> Slot[Item]:
+        """Keep `item` until `due_at` (seconds on the caller's clock); `del slot[item]` takes it out."""
+        tick = int(due_at * TICKS) + 1
+        slot = self._slots.get(tick)
+        if slot is None:
+            slot = self._slots[tick] = {}
+            heappush(self._heap, tick)
+        slot[item] = due_at
+        return slot
+
+    def next_at(self) -> float:
+        """When to call `pop` next; infinity when nothing is kept. May be early, never late by over 4 ms."""
+        heap, slots = self._heap, self._slots
+        while heap and not slots[heap[0]]:
+            del slots[heappop(heap)]
+        return heap[0] / TICKS if heap else inf
+
+    def pop(self, now: float) -> Iterator[Item]:
+        """Take out and yield what has fallen due by `now`, earliest slot first.
+
+        What is put in or taken out meanwhile is respected.
+        """
+        heap, slots = self._heap, self._slots
+        while heap and heap[0] <= now * TICKS:
+            slot = slots[heap[0]]
+            while slot:
+                for item in list(slot):
+                    if slot.pop(item, None) is not None:
+                        yield item
+            if heap and slots.get(heap[0]) is slot:
+                del slots[heappop(heap)]

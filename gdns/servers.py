@@ -1,0 +1,203 @@
+"""The DNS servers of a resolver: how they are written, how they are doing, who is asked next."""
+
+from __future__ import annotations
+
+import re
+import resource
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from gdns import _sockets
+from gdns.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gdns.stub import Flight
+
+DNS_PORT = 53
+SCHEMES = ("udp", "tcp")
+MOST_IN_FLIGHT = 1000  # to one server; c-ares loops for ever at 65,536
+LEAST_PATIENCE = 0.25  # seconds a server gets before the next one is asked too
+PROBE_INTERVAL = 0.5  # seconds between two looks at a server that failed
+
+_TEXT = re.compile(
+    r"""(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?
+        (?: \[(?P<bracketed>[^\]]*)\] (?: :(?P<port6>.*))?
+          | (?P<v4>[^:\[\]]*) (?: :(?P<port4>.*))?
+          | (?P<bare>[^\[\]]*) )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """Where a DNS server is.
+
+    `host` is a numeric address, `scope_id` the index of the interface of a link-local one, else 0.
+    """
+
+    host: str
+    port: int = DNS_PORT
+    scope_id: int = 0
+    transport: str = "udp"
+
+    @classmethod
+    def parse(cls, text: str) -> ServerAddress:
+        """Read "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:53", "fe80::1%eth0", "tcp://...".
+
+        Raises ConfigError, which names what is wrong with `text`; TypeError if it is no str.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"a name server is written as a str, not {type(text).__name__}")
+        found = _TEXT.fullmatch(text)
+        if found is None:
+            raise ConfigError(f"name server {text!r}: expected ADDRESS, ADDRESS:PORT or [IPV6-ADDRESS]:PORT")
+        scheme = (found["scheme"] or "udp").lower()
+        if scheme not in SCHEMES:
+            known = ", ".join(f"{name}://" for name in SCHEMES)
+            raise ConfigError(f"name server {text!r}: scheme {scheme!r} is not known, only {known}")
+        host = next(part for part in (found["bracketed"], found["v4"], found["bare"]) if part is not None)
+        address, _, scope = host.partition("%")
+        port = _port(text, found["port6"] if found["port6"] is not None else found["port4"])
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                packed = socket.inet_pton(family, address)
+            except (OSError, ValueError):
+                continue
+            if found["bracketed"] is not None and family == socket.AF_INET:
+                break
+            return cls(socket.inet_ntop(family, packed), port, _scope_id(text, scope, host), scheme)
+        raise ConfigError(f"name server {text!r}: {host!r} is not a numeric IP address")
+
+    @property
+    def family(self) -> int:
+        """AF_INET or AF_INET6."""
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    @property
+    def sockaddr(self) -> bytes:
+        """The address as connect(2) takes it (ip(7), ipv6(7))."""
+        packed = socket.inet_pton(self.family, self.host)
+        head = struct.pack("=H", self.family) + struct.pack("!H", self.port)
+        if self.family == socket.AF_INET:
+            return head + packed + bytes(8)
+        return head + bytes(4) + packed + struct.pack("=I", self.scope_id)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody outside this host can send in its name."""
+        return self.host.startswith("127.") or self.host == "::1"
+
+    def __str__(self) -> str:
+        scope = f"%{self.scope_id}" if self.scope_id else ""
+        host = f"[{self.host}{scope}]" if self.family == socket.AF_INET6 else self.host
+        return f"{host}:{self.port}"
+
+
+def _port(text: str, port: str | None) -> int:
+    if port is None:
+        return DNS_PORT
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ConfigError(f"name server {text!r}: port {port!r} is not a number from 1 to 65535")
+    return int(port)
+
+
+def _scope_id(text: str, scope: str, host: str) -> int:
+    if "%" not in host:
+        return 0
+    if scope.isascii() and scope.isdigit():
+        return int(scope)
+    try:
+        return socket.if_nametoindex(scope)
+    except (OSError, ValueError):
+        raise ConfigError(f"name server {text!r}: there is no network interface {scope!r}") from None
+
+
+@cache
+def _replies_per_socket() -> int:
+    return _sockets.receive_window()
+
+
+class Server:
+    """One server as an engine sees it: its address, its health, and the questions it is busy with."""
+
+    __slots__ = (
+        "address",
+        "family",
+        "sockaddr",
+        "name",
+        "queries_per_socket",
+        "window",
+        "in_flight",
+        "queue",
+        "failed_at",
+        "probed_at",
+        "is_probed",
+        "is_tcp",
+    )
+
+    def __init__(self, address: ServerAddress) -> None:
+        self.address = address
+        self.family = address.family
+        self.sockaddr = address.sockaddr
+        self.name = str(address)
+        self.is_tcp = address.transport == "tcp"
+        # Nobody can spoof a loopback server's replies from outside, so its questions share sockets, as many
+        # as one socket's buffer holds replies. To all others each question leaves from a port of its own.
+        self.queries_per_socket = _replies_per_socket() if address.is_loopback else 1
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.window = max(1, min(MOST_IN_FLIGHT, descriptors // 4 * self.queries_per_socket))
+        self.in_flight = 0
+        self.queue: deque[Flight] = deque()
+        self.failed_at = 0.0  # 0: it answered when it was last asked, or was not asked yet
+        self.probed_at = 0.0
+        self.is_probed = False
+
+    def __repr__(self) -> str:
+        return f"<Server {self.name}{' failing' if self.failed_at else ''}, {self.in_flight} in flight>"
+
+
+class Servers:
+    """The servers of an engine, in the order of the configuration, with one table of their health."""
+
+    def __init__(self, addresses: Iterable[ServerAddress]) -> None:
+        self.all: Sequence[Server] = tuple(Server(address) for address in addresses)
+        if not self.all:
+            raise ConfigError("a resolver needs at least one name server")
+        self.order: tuple[Server, ...] = tuple(self.all)
+        self.has_failing = False
+
+    def patience(self, timeout: float) -> float:
+        """Seconds to wait for one server before the next is asked too.
+
+        Every server is to have been asked before the first `timeout` has passed; none gets less than
+        0.25 s (or `timeout`, where that is shorter).
+        """
+        return min(timeout, max(timeout / len(self.all), LEAST_PATIENCE))
+
+    def note_failure(self, server: Server, now: float) -> None:
+        """A server could not be reached, or let a question wait: it is asked after the others from now on."""
+        server.failed_at = now
+        self._arrange()
+
+    def note_reply(self, server: Server) -> None:
+        """A server that had failed has answered: it is back in its place."""
+        server.failed_at = 0.0
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.order = tuple(sorted(self.all, key=lambda server: server.failed_at))
+        # where all fail, there is nobody to put them behind
+        self.has_failing = len(self.all) > 1 and any(server.failed_at for server in self.all)
+
+    def to_probe(self, now: float) -> list[Server]:
+        """The failing servers that are due for a question of our own."""
+        return [
+            server
+            for server in self.all
+            if server.failed_at and not server.is_probed and now - server.probed_at >= PROBE_INTERVAL
+        ]

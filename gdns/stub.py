@@ -1,0 +1,529 @@
+"""Asks a question of a resolver's servers until one answers or its time is up.
+
+    query ── flight ── tries ── lane ── sockets ── hub ── on_ready ── deliver ── the waiters wake
+
+A flight is a question under way with everybody who waits for it. It has no leader: whoever leaves
+harms nobody, and its answer serves all. Whether, when and whom to ask again is decided here; a lane
+only carries one try to one server.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from greenlet import getcurrent
+
+from gdns._ares import USE_TCP, AresLane, Try
+from gdns._sockets import Sockets
+from gdns._wire import Question
+from gdns.deadlines import Deadlines, Slot
+from gdns.hubs.waiter import ON_THE_HUB, Waiter
+from gdns.outcome import CLOSED, NXDOMAIN, TIMEOUT, UNREACHABLE, Outcome, status_of
+from gdns.servers import PROBE_INTERVAL, Server, Servers
+
+if TYPE_CHECKING:
+    from gdns.hubs.protocol import Hub, Timer
+
+DATAGRAMS_PER_TURN = 256  # then other greenlets get their turn: 10,000 in one go would take 79 ms
+ENDS_PER_TURN = 1024  # likewise where tries fail as soon as they are sent
+PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
+
+
+class Flight:
+    """One question being asked, with all who wait for its outcome."""
+
+    __slots__ = (
+        "question",
+        "wishes",
+        "key",
+        "waiters",
+        "outcome",
+        "plan",
+        "step",
+        "steps",
+        "attempt",
+        "earlier",
+        "queued_at",
+        "attempts",
+        "started_at",
+        "ends_at",
+        "slot",
+        "last_failure",
+    )
+
+    def __init__(
+        self,
+        question: Question,
+        wishes: int,
+        key: object,
+        plan: tuple[Server, ...],
+        steps: int,
+        started_at: float,
+        ends_at: float,
+    ) -> None:
+        self.question = question
+        self.wishes = wishes
+        self.key = key
+        self.waiters: list[Waiter | _Both] = []  # each is woken when this has landed
+        self.outcome: Outcome | None = None
+        self.plan = plan  # the servers in the order in which they are asked, round after round
+        self.step = 0  # of how many tries were begun
+        self.steps = steps
+        self.attempt: Try | None = None  # the latest try, until it ends
+        self.earlier: list[Try] | None = None  # those before it that still listen
+        self.queued_at: Server | None = None  # whose window was full
+        self.attempts = 0
+        self.started_at = started_at
+        self.ends_at = ends_at
+        self.slot: Slot[_Due] | None = None
+        self.last_failure: Outcome | None = None
+
+
+class _Both:
+    """Wakes a waiter when the second of two flights has landed."""
+
+    __slots__ = ("waiter", "missing")
+
+    def __init__(self, waiter: Waiter) -> None:
+        self.waiter = waiter
+        self.missing = 2
+
+    def wake(self) -> None:
+        self.missing -= 1
+        if not self.missing:
+            self.waiter.wake()
+
+
+class _Alarm:
+    """The end of one caller's own patience, where that is shorter than the flight's."""
+
+    __slots__ = ("waiter",)
+
+    def __init__(self, waiter: Waiter) -> None:
+        self.waiter = waiter
+
+
+class _Probe:
+    """A question of our own to a server that failed: has it recovered?"""
+
+    __slots__ = ("server", "attempt", "slot")
+
+    def __init__(self, server: Server, attempt: Try) -> None:
+        self.server = server
+        self.attempt = attempt
+        self.slot: Slot[_Due] | None = None
+
+
+_Due = Flight | _Alarm | _Probe
+
+
+class Stub:
+    """A stub resolver on one hub (RFC 9499): questions in, outcomes out.
+
+    `timeout` (seconds) times `attempts` is what one question may take; its servers share it.
+    """
+
+    def __init__(self, hub: Hub, servers: Servers, *, timeout: float, attempts: int, wishes: int = 0) -> None:
+        self.hub = hub
+        self.servers = servers
+        self.timeout = timeout
+        self.attempts = attempts
+        self.wishes = wishes
+        self.is_closed = False
+        self._flights: dict[object, Flight] = {}
+        self._due: Deadlines[_Due] = Deadlines()
+        self._timer: Timer | None = None
+        self._timer_at = inf
+        self._is_delivering = False
+        self._open()
+
+    def _open(self) -> None:
+        self._sockets = Sockets()
+        self._lane = AresLane(self._sockets)
+        self._watch = self.hub.watch(self._sockets.fileno(), self._on_ready)
+        self._is_watching = False
+        self._patience = self.servers.patience(self.timeout)
+        self._budget = self.timeout * self.attempts
+
+    # --- asking
+
+    def query(self, question: Question, wishes: int = 0, lifetime: float | None = None) -> Outcome:
+        """Ask one question; park the calling greenlet until it is answered or its time is up.
+
+        `wishes` are those of `AresLane.ask`, `lifetime` caps the wait in seconds. Whatever is thrown into
+        the waiting greenlet comes out, and the question goes on for others who wait for it.
+        """
+        waiter = Waiter(self.hub)
+        flight = self._join(question, wishes | self.wishes)
+        if flight.outcome is None:
+            self._wait(waiter, waiter, lifetime, flight)
+        return flight.outcome or self._impatient(flight)
+
+    def query_both(
+        self, first: Question, second: Question, wishes: int = 0, lifetime: float | None = None
+    ) -> tuple[Outcome, Outcome]:
+        """Ask two questions side by side, and wait for both; else as `query`."""
+        waiter = Waiter(self.hub)
+        one = self._join(first, wishes | self.wishes)
+        two = self._join(second, wishes | self.wishes)
+        if one.outcome is None and two.outcome is None:
+            self._wait(waiter, _Both(waiter), lifetime, one, two)
+        elif one.outcome is None or two.outcome is None:
+            self._wait(waiter, waiter, lifetime, one if one.outcome is None else two)
+        return one.outcome or self._impatient(one), two.outcome or self._impatient(two)
+
+    def _wait(self, waiter: Waiter, wakes: Waiter | _Both, lifetime: float | None, *flights: Flight) -> None:
+        """Park until all flights have landed (`wakes` is what each tells), or the lifetime has passed."""
+        for flight in flights:
+            flight.waiters.append(wakes)
+        alarm = slot = None
+        if lifetime is not None:
+            alarm = _Alarm(waiter)
+            slot = self._put_due(alarm, monotonic() + lifetime)
+        try:
+            waiter.park()
+        finally:
+            if slot is not None and alarm is not None:
+                slot.pop(alarm, None)
+            for flight in flights:
+                if flight.outcome is None:
+                    flight.waiters.remove(wakes)  # it goes on for the others, and may still feed the cache
+
+    def _impatient(self, flight: Flight) -> Outcome:
+        """The outcome for a caller whose own lifetime ended before the flight did."""
+        return Outcome(
+            flight.question,
+            TIMEOUT,
+            attempts=flight.attempts,
+            elapsed=monotonic() - flight.started_at,
+            detail="the caller's lifetime ended",
+        )
+
+    def _join(self, question: Question, wishes: int) -> Flight:
+        key: object = (question, wishes) if wishes else question
+        flight = self._flights.get(key)
+        if flight is None:
+            now = monotonic()
+            plan = self.servers.order
+            flight = Flight(question, wishes, key, plan, len(plan) * self.attempts, now, now + self._budget)
+            if self.is_closed:
+                flight.outcome = Outcome(question, CLOSED)
+                return flight
+            if getcurrent() is self.hub.greenlet:
+                raise RuntimeError(ON_THE_HUB)
+            self._flights[key] = flight
+            if self.servers.has_failing:
+                self._probe(now)
+            self._ask_next(flight, now)
+            if not self._is_watching and self._flights:
+                self._start()
+        return flight
+
+    # --- one flight
+
+    def _ask_next(self, flight: Flight, now: float) -> None:
+        """Send the next try, or queue for it."""
+        server = flight.plan[flight.step % len(flight.plan)]
+        if server.in_flight >= server.window:
+            flight.queued_at = server
+            server.queue.append(flight)
+            self._set_due(flight, now + self._patience if len(flight.plan) > 1 else flight.ends_at)
+            return
+        self._send(flight, server, now)
+
+    def _send(self, flight: Flight, server: Server, now: float) -> None:
+        flight.queued_at = None
+        flight.step += 1
+        flight.attempts += 1
+        wishes = flight.wishes | USE_TCP if server.is_tcp else flight.wishes
+        try:
+            attempt = self._lane.ask(server, flight.question, wishes)
+        except (OSError, MemoryError, ValueError) as error:
+            self._land(flight, Outcome(flight.question, UNREACHABLE, server=server.name, detail=str(error)))
+            return
+        server.in_flight += 1
+        attempt.flight = flight
+        if flight.attempt is not None:
+            if flight.earlier is None:
+                flight.earlier = []
+            flight.earlier.append(flight.attempt)
+        flight.attempt = attempt
+        self._set_due(flight, now + self._patience)
+        if attempt.ended and not self._is_delivering:
+            self.hub.call_soon(self._on_ready)
+
+    def _set_due(self, flight: Flight, due_at: float) -> None:
+        if flight.slot is not None:
+            flight.slot.pop(flight, None)
+        if due_at > flight.ends_at or flight.step >= flight.steps:
+            due_at = flight.ends_at  # nothing left to begin: it listens to the end
+        flight.slot = self._put_due(flight, due_at)
+
+    def _on_end(self, attempt: Try, now: float) -> None:
+        """A try has ended; what that means for its flight."""
+        server: Server = attempt.server
+        server.in_flight -= 1
+        if server.queue:
+            self._pump(server, now)
+        flight = attempt.flight
+        if type(flight) is not Flight:
+            if flight is not None:
+                self._end_probe(flight, attempt)
+            return
+        if attempt is flight.attempt:
+            flight.attempt = None
+        elif flight.earlier is not None and attempt in flight.earlier:
+            flight.earlier.remove(attempt)
+        reply = attempt.reply
+        if reply is None:
+            detail = attempt.error
+            status = UNREACHABLE
+            self.servers.note_failure(server, now)
+        else:
+            if server.failed_at:
+                self.servers.note_reply(server)
+            status = status_of(reply)
+            detail = ""
+        outcome = Outcome(
+            flight.question, status, reply, server.name, flight.attempts, now - flight.started_at, detail
+        )
+        if reply is not None and (reply.rcode == 0 or status is NXDOMAIN):
+            self._land(flight, outcome)
+            return
+        # a server's trouble is no word about the name: somebody else is asked, or the same one again
+        if flight.last_failure is None or reply is not None:
+            flight.last_failure = outcome
+        if flight.attempt is None and flight.queued_at is None:
+            if flight.step < flight.steps and flight.waiters:
+                self._ask_next(flight, now)
+            elif not flight.earlier:
+                self._fail(flight, now)
+
+    def _on_due(self, flight: Flight, now: float) -> None:
+        """Its server has let it wait, or its time is up."""
+        if now >= flight.ends_at or not flight.waiters:
+            self._fail(flight, now)
+            return
+        if flight.attempt is not None:
+            server: Server = flight.attempt.server
+            if not server.failed_at:
+                self.servers.note_failure(server, now)
+        if flight.queued_at is not None:
+            flight.queued_at = None  # its place in that queue is void
+            flight.step += 1
+        if flight.step < flight.steps:
+            self._ask_next(flight, now)
+        else:
+            self._set_due(flight, flight.ends_at)
+
+    def _fail(self, flight: Flight, now: float) -> None:
+        outcome = flight.last_failure
+        if outcome is None:
+            outcome = Outcome(flight.question, TIMEOUT)
+            if flight.attempt is not None:
+                outcome.server = flight.attempt.server.name
+        outcome.attempts = flight.attempts
+        outcome.elapsed = now - flight.started_at
+        self._land(flight, outcome)
+
+    def _land(self, flight: Flight, outcome: Outcome) -> None:
+        """The end of a flight: its other tries are cancelled, its waiters wake."""
+        flight.outcome = outcome
+        del self._flights[flight.key]
+        if flight.slot is not None:
+            flight.slot.pop(flight, None)
+        if flight.attempt is not None:
+            self._give_up(flight.attempt)
+            flight.attempt = None
+        if flight.earlier:
+            for attempt in flight.earlier:
+                self._give_up(attempt)
+            flight.earlier = None
+        flight.queued_at = None
+        waiters = flight.waiters
+        if len(waiters) == 1:
+            waiters[0].wake()
+        else:
+            for waiter in tuple(waiters):
+                waiter.wake()
+
+    def _give_up(self, attempt: Try) -> None:
+        attempt.flight = None
+        self._lane.cancel(attempt)
+
+    def _pump(self, server: Server, now: float) -> None:
+        """Send what waited for a place in a server's window."""
+        queue = server.queue
+        while queue and server.in_flight < server.window:
+            flight = queue.popleft()
+            if flight.queued_at is not server:
+                continue  # it landed, or has gone to another server
+            if flight.waiters:
+                self._send(flight, server, now)
+            else:
+                self._fail(flight, now)
+
+    # --- servers that failed
+
+    def _probe(self, now: float) -> None:
+        for server in self.servers.to_probe(now):
+            server.probed_at = now
+            try:
+                attempt = self._lane.ask(server, PROBE, USE_TCP if server.is_tcp else 0)
+            except (OSError, MemoryError):
+                continue
+            server.is_probed = True
+            server.in_flight += 1
+            probe = _Probe(server, attempt)
+            attempt.flight = probe
+            probe.slot = self._put_due(probe, now + PROBE_INTERVAL)
+
+    def _end_probe(self, probe: _Probe, attempt: Try) -> None:
+        probe.server.is_probed = False
+        if probe.slot is not None:
+            probe.slot.pop(probe, None)
+        if attempt.reply is not None:
+            self.servers.note_reply(probe.server)
+
+    # --- the hub's calls
+
+    def _on_ready(self) -> None:
+        """Something can be read, or tries have ended: hand out what came."""
+        if self.is_closed or self._is_delivering:
+            return
+        self._sockets.poll(DATAGRAMS_PER_TURN)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Let c-ares end what has ended, and act on it; greenlets that wake here run at once."""
+        lane = self._lane
+        ended = 0
+        self._is_delivering = True
+        try:
+            while ended < ENDS_PER_TURN:
+                if lane.needs_flush:
+                    lane.flush()
+                attempt = lane.take_ended()
+                if attempt is None:
+                    break
+                now = monotonic()
+                while attempt is not None:
+                    self._on_end(attempt, now)
+                    ended += 1
+                    attempt = lane.take_ended() if ended < ENDS_PER_TURN else None
+            else:
+                self.hub.call_soon(self._on_ready)
+        finally:
+            self._is_delivering = False
+        if self._is_watching and not self._flights:
+            self._rest()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = inf
+        if self.is_closed:
+            return
+        self._on_ready()  # first what has arrived: an answer that is here is not late
+        now = monotonic()
+        for item in self._due.pop(now):
+            if type(item) is Flight:
+                item.slot = None
+                self._on_due(item, now)
+            elif type(item) is _Alarm:
+                item.waiter.wake()
+            else:
+                item.slot = None
+                item.server.is_probed = False
+                self._give_up(item.attempt)
+        self._deliver()
+        self._arm()
+
+    def _put_due(self, item: _Due, due_at: float) -> Slot[_Due]:
+        slot = self._due.put(item, due_at)
+        if due_at < self._timer_at and self._is_watching:
+            self._arm()
+        return slot
+
+    def _arm(self) -> None:
+        """Set the one timer to the earliest moment at which anything falls due."""
+        next_at = self._due.next_at() if self._flights else inf
+        if next_at >= self._timer_at and self._timer_at != inf and next_at != inf:
+            return  # it may come early
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = next_at
+        if next_at != inf:
+            self._timer = self.hub.call_later(max(0.0, next_at - monotonic()), self._on_timer)
+
+    def _start(self) -> None:
+        self._watch.start()
+        self._is_watching = True
+        self._arm()
+
+    def _rest(self) -> None:
+        """Nothing is under way: an idle watcher or timer would keep the hub from finishing."""
+        self._watch.stop()
+        self._is_watching = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = inf
+
+    # --- the end
+
+    def close(self) -> None:
+        """End every question with the status CLOSED and close all sockets; safe to call twice."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._rest()
+        self._watch.close()
+        self._lane.close()
+        self._sockets.close()
+        now = monotonic()
+        for flight in list(self._flights.values()):
+            if flight.outcome is None:
+                elapsed = now - flight.started_at
+                self._land(flight, Outcome(flight.question, CLOSED, attempts=flight.attempts, elapsed=elapsed))
+
+    def after_fork(self) -> None:
+        """In the child: leave the parent's sockets alone, and ask again what greenlets wait for."""
+        if self.is_closed:
+            return
+        self._watch.close()
+        self._sockets.close()
+        self._lane.abandon()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = inf
+        self._due = Deadlines()
+        for server in self.servers.all:
+            server.in_flight = 0
+            server.queue.clear()
+            server.is_probed = False
+        self._open()
+        now = monotonic()
+        for flight in list(self._flights.values()):
+            flight.attempt = flight.earlier = flight.slot = flight.queued_at = None
+            flight.step = 0
+            if flight.waiters:
+                self._ask_next(flight, now)
+            else:
+                del self._flights[flight.key]
+        if self._flights:
+            self._start()
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Messages that were dropped because they were no replies to what was asked, by reason."""
+        return self._lane.dropped
+
+    @property
+    def pending(self) -> int:
+        """How many questions are under way or queued."""
+        return len(self._flights)
+
