@@ -1,0 +1,1061 @@
+# cython: freethreading_compatible=True
+"""Reads a reply to a DNS question.
+
+This is the only code of gdns that looks at a stranger's octets. A message is walked once from end to end, every
+count and length checked against what is there, before anything in it is believed (RFC 1035, section 4; RFC 9267
+lists what goes wrong otherwise). Work is linear in the message's length: a name costs at most 255 octets and 16
+pointers, a CNAME chain at most 16 passes over an index of the answer section.
+
+What is accepted here, dnspython accepts too. Known rdata is held to its format as dnspython holds it; types that
+`rdata_format` does not know, and EDNS options other than COOKIE and EDE, are opaque.
+"""
+
+import os
+from enum import IntEnum
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, strlen
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)
+    const unsigned char* PyUnicode_1BYTE_DATA(object text)
+    long PyLong_AsLongAndOverflow(object number, int* overflow) except? -1
+
+cdef extern from "<arpa/inet.h>" nogil:
+    const char* inet_ntop(int family, const void* source, char* text, unsigned int room)
+    enum:
+        AF_INET6
+        INET6_ADDRSTRLEN
+
+cdef enum:
+    HEADER = 12
+    MAX_NAME = 255  # RFC 1035, section 2.3.4, the root label included
+    MAX_LABEL = 63
+    MAX_POINTERS = 16  # in one name; dnspython's bound
+    MAX_LINKS = 16  # in one CNAME chain
+    MAX_PRESENTED = 4 * MAX_NAME  # every octet as \DDD
+    SMALLEST_RECORD = 11  # root owner, no rdata
+    FEW_RECORDS = 32  # of an answer section, indexed on the stack
+
+    QR = 0x8000
+    OPCODE_MASK = 0x7800
+    TC = 0x0200
+    AD = 0x0020
+    FORMERR = 1
+    NOTIMP = 4
+
+    CLASS_IN = 1
+    A = 1
+    NS = 2
+    CNAME = 5
+    SOA = 6
+    PTR = 12
+    AAAA = 28
+    OPT = 41
+    TSIG = 250
+    ANY = 255
+
+    COOKIE = 10
+    EDE = 15
+
+cdef struct Record:
+    Py_ssize_t owner
+    Py_ssize_t rdata
+    Py_ssize_t end
+    uint16_t rdtype
+    uint16_t rdclass
+    uint32_t ttl
+
+# One record of the answer section that may matter to the question.
+cdef struct Candidate:
+    Py_ssize_t owner  # of its first label, with pointers in front of it followed
+    Py_ssize_t rdata
+    uint64_t digest  # of the owner; 0 until needed
+    uint32_t ttl
+    uint16_t rdtype
+
+# A name in wire form, uncompressed, lower case.
+cdef struct Name:
+    Py_ssize_t at  # where the message has it; -1 if it has not
+    uint64_t digest
+    int length
+    unsigned char octets[MAX_NAME]
+
+# What one walk over a message finds.
+cdef struct Contents:
+    Candidate* answers
+    Py_ssize_t answer_count
+    Py_ssize_t authority  # offset of the section
+    unsigned int authority_count
+    Py_ssize_t opt
+    Record opt_record
+
+# Odd, and unknown to who would build names that collide.
+cdef uint64_t SEED = int.from_bytes(os.urandom(8), "little") | 1
+
+
+class BadName(ValueError):
+    """A name that cannot be asked for; `reason` says why in one of six fixed words."""
+
+    def __init__(self, message, reason):
+        super().__init__(message, reason)
+
+    def __str__(self):
+        return self.args[0]
+
+    @property
+    def reason(self):
+        return self.args[1]
+
+
+class Refusal(IntEnum):
+    """Why a message is not the reply to a question."""
+
+    SHORT = REFUSED_SHORT
+    NOT_A_REPLY = REFUSED_NOT_A_REPLY
+    OPCODE = REFUSED_OPCODE
+    QUESTION = REFUSED_QUESTION
+    MALFORMED = REFUSED_MALFORMED
+
+
+cdef tuple REFUSALS = (None, *Refusal)
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------
+
+
+cdef inline unsigned int u16(const unsigned char* data) noexcept nogil:
+    return (<unsigned int>data[0] << 8) | data[1]
+
+
+cdef inline uint32_t u32(const unsigned char* data) noexcept nogil:
+    return (<uint32_t>u16(data) << 16) | u16(data + 2)
+
+
+cdef inline unsigned char* put16(unsigned char* data, unsigned int number) noexcept nogil:
+    data[0] = number >> 8
+    data[1] = number & 0xFF
+    return data + 2
+
+
+cdef inline uint32_t lifetime(uint32_t ttl) noexcept nogil:
+    """A TTL with its top bit set counts 0 (RFC 2181, section 8)."""
+    return 0 if ttl & 0x80000000u else ttl
+
+
+cdef inline unsigned char lower(unsigned char octet) noexcept nogil:
+    return octet | 0x20 if c"A" <= octet <= c"Z" else octet
+
+
+cdef int sixteen_bits(object number, int least, str what) except -1:
+    cdef int overflow = 0
+    cdef long checked = PyLong_AsLongAndOverflow(number, &overflow)
+    if overflow or not least <= checked <= 0xFFFF:
+        raise ValueError(f"{what} is {number}, not a number from {least} to 65535")
+    return <int>checked
+
+
+# --- names -----------------------------------------------------------------------------------------------------
+
+
+cdef inline bint is_plain(unsigned char octet) noexcept nogil:
+    """Whether the octet stands for itself in presentation form; the others are those dnspython escapes."""
+    return 0x20 < octet < 0x7F and octet not in (c'"', c"(", c")", c".", c";", c"\\", c"@", c"$")
+
+
+cdef bad_name(str problem, object text, Py_ssize_t at, str reason):
+    shown = repr(text) if len(text) <= 80 else repr(text[:80]) + "..."
+    return BadName(f"The name {shown} {problem} at character {at + 1}.", reason)
+
+
+cdef int write_name(object text, unsigned char* room, bint* plain) except -1:
+    """Write a text in presentation form as a wire name of at most 255 octets; say how many, and if it needs no escape."""
+    if not PyUnicode_IS_ASCII(text):
+        stranger = next(at for at, letter in enumerate(text) if ord(letter) > 127)
+        raise bad_name("has a letter outside ASCII", text, stranger, "not ascii")
+    cdef const unsigned char* letters = PyUnicode_1BYTE_DATA(text)
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(text), at = 0, start
+    cdef int label = 0  # where the present label's length goes
+    cdef int used = 1
+    cdef unsigned int octet
+    plain[0] = True
+    if size == 0:
+        raise bad_name("is empty, and so has an empty label", text, 0, "empty label")
+    if size == 1 and letters[0] == c".":
+        room[0] = 0
+        return 1
+    while at < size:
+        start = at
+        octet = letters[at]
+        at += 1
+        if octet == c".":
+            if used == label + 1:
+                raise bad_name("has an empty label", text, start, "empty label")
+            room[label] = used - label - 1
+            label = used
+            used += 1
+            continue
+        if octet == 0:
+            raise bad_name("has a NUL", text, start, "NUL")
+        if not is_plain(octet):
+            plain[0] = False
+            if octet == c"\\":
+                octet = unescaped(text, letters, size, &at)
+        if used - label > MAX_LABEL:
+            raise bad_name(f"has a label longer than {MAX_LABEL} octets", text, start, "label too long")
+        if used >= MAX_NAME - 1:
+            raise bad_name(f"is longer than {MAX_NAME} octets", text, start, "name too long")
+        room[used] = octet
+        used += 1
+    if used > label + 1:
+        room[label] = used - label - 1
+        label = used
+    room[label] = 0
+    return label + 1
+
+
+cdef int unescaped(object text, const unsigned char* letters, Py_ssize_t size, Py_ssize_t* at) except -1:
+    """The octet meant by what follows a backslash at `at`: three digits or one letter (RFC 1035, section 5.1)."""
+    cdef Py_ssize_t backslash = at[0] - 1
+    cdef unsigned int octet = 0, digit
+    if at[0] == size:
+        raise bad_name("ends in a bare backslash", text, backslash, "bad escape")
+    if letters[at[0]] == 0:
+        raise bad_name("has a NUL", text, at[0], "NUL")
+    if not c"0" <= letters[at[0]] <= c"9":
+        octet = letters[at[0]]
+        at[0] += 1
+        return octet
+    for digit in range(3):
+        if at[0] == size or not c"0" <= letters[at[0]] <= c"9":
+            raise bad_name("has a backslash without its three digits", text, backslash, "bad escape")
+        octet = 10 * octet + letters[at[0]] - c"0"
+        at[0] += 1
+    if octet > 255:
+        raise bad_name("has an escape above 255", text, backslash, "bad escape")
+    return octet
+
+
+cdef Py_ssize_t name_end(const unsigned char* data, Py_ssize_t end, Py_ssize_t at, bint may_point) noexcept nogil:
+    """Where the name at `at` ends, or -1 if it is none.
+
+    A pointer leads to before the piece of name it ends, and the piece it leads to ends there at the latest: so each
+    octet is passed once (RFC 9267, section 2).
+    """
+    cdef Py_ssize_t start = at, target, after = -1
+    cdef int total = 0, pointers = 0
+    cdef unsigned int octet
+    while at < end:
+        octet = data[at]
+        if octet == 0:
+            return at + 1 if after < 0 else after
+        if octet <= MAX_LABEL:
+            total += octet + 1
+            if total > MAX_NAME - 1:
+                return -1
+            at += octet + 1
+        elif octet >= 0xC0 and may_point and at + 1 < end:
+            target = u16(data + at) & 0x3FFF
+            pointers += 1
+            if target >= start or pointers > MAX_POINTERS:
+                return -1
+            if after < 0:
+                after = at + 2
+            end = start
+            start = at = target
+        else:
+            return -1
+    return -1
+
+
+cdef inline Py_ssize_t first_label(const unsigned char* data, Py_ssize_t at) noexcept nogil:
+    """Where the first label of a name that `name_end` has passed stands."""
+    while data[at] >= 0xC0:
+        at = u16(data + at) & 0x3FFF
+    return at
+
+
+cdef int flatten(const unsigned char* data, Py_ssize_t at, unsigned char* room) noexcept nogil:
+    """Copy a name that `name_end` has passed without its pointers; say how many octets (at most 255)."""
+    cdef int used = 0
+    cdef unsigned int octet
+    while True:
+        at = first_label(data, at)
+        octet = data[at]
+        memcpy(room + used, data + at, octet + 1)
+        used += octet + 1
+        if octet == 0:
+            return used
+        at += octet + 1
+
+
+cdef str presented(const unsigned char* flat):
+    """The text of an uncompressed name, escaped as dnspython does, with the final dot."""
+    cdef char text[MAX_PRESENTED]
+    cdef int used = 0, rest
+    cdef unsigned int octet
+    if flat[0] == 0:
+        return "."
+    while flat[0]:
+        rest = flat[0]
+        flat += 1
+        while rest:
+            octet = flat[0]
+            if is_plain(octet):
+                text[used] = octet
+                used += 1
+            elif 0x20 < octet < 0x7F:
+                text[used] = c"\\"
+                text[used + 1] = octet
+                used += 2
+            else:
+                text[used] = c"\\"
+                text[used + 1] = c"0" + octet // 100
+                text[used + 2] = c"0" + octet // 10 % 10
+                text[used + 3] = c"0" + octet % 10
+                used += 4
+            flat += 1
+            rest -= 1
+        text[used] = c"."
+        used += 1
+    return PyUnicode_DecodeASCII(text, used, NULL)
+
+
+cdef str presented_at(const unsigned char* data, Py_ssize_t at):
+    cdef unsigned char flat[MAX_NAME]
+    flatten(data, at, flat)
+    return presented(flat)
+
+
+cdef void fold(const unsigned char* data, Py_ssize_t at, Name* name) noexcept nogil:
+    """Make `name` of a name that `name_end` has passed."""
+    cdef int index
+    name.length = flatten(data, at, name.octets)
+    for index in range(name.length):  # a length octet is below "A"
+        name.octets[index] = lower(name.octets[index])
+    name.at = first_label(data, at)
+    name.digest = 0
+
+
+cdef uint64_t digest_of(const unsigned char* octets, int length) noexcept nogil:
+    """A keyed digest, never 0: spares most comparisons of names, so that 16 links x 5,000 records stay cheap."""
+    cdef uint64_t digest = SEED
+    cdef int index
+    for index in range(length):
+        digest = (digest ^ octets[index]) * 0x9E3779B97F4A7C15u
+        digest ^= digest >> 29
+    return digest | 1
+
+
+cdef bint is_owner(const unsigned char* data, Candidate* candidate, Name* name) noexcept nogil:
+    """Whether the candidate belongs to the name (RFC 4343)."""
+    cdef Name owner
+    if candidate.owner == name.at:
+        return True
+    if name.digest == 0:
+        name.digest = digest_of(name.octets, name.length)
+    if candidate.digest == 0:
+        fold(data, candidate.owner, &owner)
+        candidate.digest = digest_of(owner.octets, owner.length)
+    if candidate.digest != name.digest:
+        return False
+    fold(data, candidate.owner, &owner)
+    return owner.length == name.length and memcmp(owner.octets, name.octets, name.length) == 0
+
+
+cdef bint is_within(Name* name, Name* zone) noexcept nogil:
+    """Whether the name is the zone's or below it."""
+    cdef int at = 0
+    while name.length - at > zone.length:
+        at += name.octets[at] + 1
+    return name.length - at == zone.length and memcmp(name.octets + at, zone.octets, zone.length) == 0
+
+
+# --- questions -------------------------------------------------------------------------------------------------
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(64)
+@cython.auto_pickle(False)
+cdef class Question:
+    """What is asked: an absolute name, a type, a class. Equal where RFC 4343 says the names are equal."""
+
+    def __cinit__(self, qname, rdtype, rdclass=1):
+        cdef unsigned char room[MAX_NAME + 4]
+        cdef bint plain
+        cdef bint folded = False
+        cdef int length, index
+        if not isinstance(qname, str):
+            raise TypeError(f"qname must be a str, not {type(qname).__name__}")
+        self.rdtype = sixteen_bits(rdtype, 1, "rdtype")
+        self.rdclass = sixteen_bits(rdclass, 1, "rdclass")
+        length = write_name(qname, room, &plain)
+        put16(put16(room + length, self.rdtype), self.rdclass)
+        if not plain or type(qname) is not str:
+            self.qname = presented(room)
+        elif PyUnicode_1BYTE_DATA(qname)[PyUnicode_GET_LENGTH(qname) - 1] == c".":
+            self.qname = qname
+        else:
+            self.qname = qname + "."
+        self.wire = self.key = PyBytes_FromStringAndSize(<char*>room, length + 4)
+        for index in range(length):
+            if c"A" <= room[index] <= c"Z":
+                room[index] |= 0x20
+                folded = True
+        if folded:
+            self.key = PyBytes_FromStringAndSize(<char*>room, length + 4)
+
+    @staticmethod
+    def from_wire(bytes qname_wire not None, rdtype, rdclass=1):
+        """Make a question of an uncompressed wire name; BadName if it is none."""
+        cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(qname_wire)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(qname_wire), at = 0
+        while at < size and octets[at]:
+            if octets[at] > MAX_LABEL:
+                raise BadName(f"The wire name {qname_wire[:80]!r} has a label longer than {MAX_LABEL} octets.", "label too long")
+            at += octets[at] + 1
+        if at >= MAX_NAME:
+            raise BadName(f"The wire name {qname_wire[:80]!r}... is longer than {MAX_NAME} octets.", "name too long")
+        if at != size - 1:
+            raise BadName(f"The wire name {qname_wire[:80]!r} has its empty label elsewhere than at its end.", "empty label")
+        return Question(presented(octets), rdtype, rdclass)
+
+    def __eq__(self, other):
+        if type(other) is not Question:
+            return NotImplemented
+        return self.key == (<Question>other).key
+
+    def __hash__(self):
+        return hash(self.key)
+
+    def __repr__(self):
+        rdclass = "" if self.rdclass == CLASS_IN else f", {self.rdclass}"
+        return f"Question({self.qname!r}, {self.rdtype}{rdclass})"
+
+
+cdef Py_ssize_t write_query(
+    unsigned char* room, Question question, unsigned int id, unsigned int flags, unsigned int edns_size,
+    bint dnssec_ok
+) noexcept:
+    """Fill `room` (QUERY_ROOM octets) with a query; say how many were used (RFC 1035, section 4.1; RFC 6891, section 6.1)."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(question.wire)
+    cdef unsigned char* at = put16(put16(put16(room, id), flags), 1)
+    at = put16(put16(put16(at, 0), 0), 1 if edns_size else 0)
+    memcpy(at, PyBytes_AS_STRING(question.wire), size)
+    at += size
+    if edns_size:
+        at[0] = 0
+        at = put16(put16(at + 1, OPT), edns_size)
+        at = put16(put16(put16(at, 0), 0x8000 if dnssec_ok else 0), 0)
+    return at - room
+
+
+def build_query(
+    Question question not None, id, bint recursion_desired=True, bint checking_disabled=False,
+    bint authentic_data=False, edns_size=0, bint dnssec_ok=False
+):
+    """Write the message that asks `question`."""
+    cdef unsigned char room[QUERY_ROOM]
+    cdef unsigned int flags = 0
+    cdef unsigned int size = sixteen_bits(edns_size, 0, "edns_size")
+    if 0 < size < 512:
+        raise ValueError(f"edns_size is {size}, neither 0 nor at least 512")
+    if dnssec_ok and not size:
+        raise ValueError("dnssec_ok needs an edns_size")
+    if recursion_desired:
+        flags |= RECURSION_DESIRED
+    if checking_disabled:
+        flags |= CHECKING_DISABLED
+    if authentic_data:
+        flags |= AUTHENTIC_DATA
+    return PyBytes_FromStringAndSize(
+        <char*>room, write_query(room, question, sixteen_bits(id, 0, "id"), flags, size, dnssec_ok)
+    )
+
+
+# --- rdata -----------------------------------------------------------------------------------------------------
+
+
+cdef const char* rdata_format(unsigned int rdtype, unsigned int rdclass) noexcept nogil:
+    """What rdata of the type is made of, one letter for each part; NULL for types gdns knows nothing of.
+
+    1 2 4 A Q: so many octets (A is 4, Q is 16); n: name; N: name without pointers; s: character-string. The others
+    take all that is left: S: character-strings, at least one; T: CAA's tag and value; D F M: digest type and digest
+    of DS, SSHFP and TLSA; B: type bitmap; P: SvcParams; *: anything.
+    """
+    if rdclass == CLASS_IN:
+        if rdtype == A:
+            return b"A"
+        if rdtype == AAAA:
+            return b"Q"
+        if rdtype == 33:  # SRV, RFC 2782
+            return b"222n"
+        if rdtype == 35:  # NAPTR, RFC 3403
+            return b"22sssn"
+        if rdtype == 64 or rdtype == 65:  # SVCB and HTTPS, RFC 9460
+            return b"2NP"
+    if rdtype == NS or rdtype == CNAME or rdtype == PTR:
+        return b"n"
+    if rdtype == SOA:
+        return b"nn44444"
+    if rdtype == 13:  # HINFO, RFC 1035
+        return b"ss"
+    if rdtype == 15 or rdtype == 18:  # MX, RFC 1035; AFSDB, RFC 1183
+        return b"2n"
+    if rdtype == 16:  # TXT, RFC 1035
+        return b"S"
+    if rdtype == 17:  # RP, RFC 1183
+        return b"nn"
+    if rdtype == 39:  # DNAME, RFC 6672
+        return b"N"
+    if rdtype == 43:  # DS, RFC 4034
+        return b"21D"
+    if rdtype == 44:  # SSHFP, RFC 4255
+        return b"1F"
+    if rdtype == 46:  # RRSIG, RFC 4034
+        return b"2114442N*"
+    if rdtype == 47:  # NSEC, RFC 4034
+        return b"NB"
+    if rdtype == 48:  # DNSKEY, RFC 4034
+        return b"211*"
+    if rdtype == 52:  # TLSA, RFC 6698
+        return b"11M"
+    if rdtype == 257:  # CAA, RFC 8659
+        return b"1T"
+    return NULL
+
+
+cdef bint is_rdata(const unsigned char* data, Record* record) noexcept nogil:
+    """Whether the rdata is what its type's format says, to the last octet."""
+    cdef const char* parts = rdata_format(record.rdtype, record.rdclass)
+    cdef Py_ssize_t at = record.rdata, end = record.end
+    cdef char part
+    if parts == NULL:
+        return True
+    while parts[0]:
+        part = parts[0]
+        parts += 1
+        if part == c"n" or part == c"N":
+            at = name_end(data, end, at, part == c"n")
+            if at < 0:
+                return False
+            continue
+        if part == c"1" or part == c"2" or part == c"4":
+            at += part - c"0"
+        elif part == c"A":
+            at += 4
+        elif part == c"Q":
+            at += 16
+        elif part == c"s":
+            at += 1 + data[at] if at < end else 1
+        elif part == c"*":
+            return True
+        elif part == c"S":
+            return are_strings(data, at, end)
+        elif part == c"T":
+            return is_property(data, at, end)
+        elif part == c"B":
+            return is_bitmap(data, at, end)
+        elif part == c"P":
+            return are_params(data, at, end, u16(data + record.rdata))
+        else:
+            return is_digest(data, at, end, part)
+        if at > end:
+            return False
+    return at == end
+
+
+cdef bint are_strings(const unsigned char* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """One or more character-strings (RFC 1035, section 3.3)."""
+    if at == end:
+        return False
+    while at < end:
+        at += 1 + data[at]
+    return at == end
+
+
+cdef bint is_property(const unsigned char* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """A tag of letters and digits, then any value (RFC 8659, section 4.1)."""
+    cdef Py_ssize_t after
+    if at == end or data[at] == 0 or at + 1 + data[at] > end:
+        return False
+    after = at + 1 + data[at]
+    for at in range(at + 1, after):
+        if not (c"0" <= data[at] <= c"9" or c"a" <= lower(data[at]) <= c"z"):
+            return False
+    return True
+
+
+cdef bint is_bitmap(const unsigned char* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """Windows in rising order, 1 to 32 octets each, the last of them not 0 (RFC 4034, section 4.1.2)."""
+    cdef int last_window = -1
+    while at < end:
+        if end - at < 3 or data[at] <= last_window or not 1 <= data[at + 1] <= 32:
+            return False
+        last_window = data[at]
+        at += 2 + data[at + 1]
+        if at > end or data[at - 1] == 0:
+            return False
+    return True
+
+
+cdef bint is_digest(const unsigned char* data, Py_ssize_t at, Py_ssize_t end, char part) noexcept nogil:
+    """A digest type and a digest as long as the type's are (RFC 4034, 4509, 6605; 4255, 6594; 6698)."""
+    cdef Py_ssize_t length = end - at - 1
+    if length < 0:
+        return False
+    if part == c"D":
+        if data[at] == 0:
+            return False
+        if data[at] == 1:
+            return length == 20
+        if data[at] == 2 or data[at] == 3:
+            return length == 32
+        if data[at] == 4:
+            return length == 48
+    elif part == c"F":
+        if data[at] == 1:
+            return length == 20
+        if data[at] == 2:
+            return length == 32
+    else:
+        if data[at] == 1:
+            return length == 32
+        if data[at] == 2:
+            return length == 64
+    return True
+
+
+cdef bint are_params(
+    const unsigned char* data, Py_ssize_t at, Py_ssize_t end, unsigned int priority
+) noexcept nogil:
+    """SvcParams in rising order of keys; none in AliasMode (RFC 9460, sections 2.2 and 2.4.2)."""
+    cdef Py_ssize_t value, mandatory = 0, mandatory_end = 0
+    cdef int key, last_key = -1
+    cdef bint has_alpn = False, needs_alpn = False
+    if priority == 0:
+        return at == end
+    while at < end:
+        if end - at < 4:
+            return False
+        key = u16(data + at)
+        value = at + 4
+        at = value + u16(data + at + 2)
+        if key <= last_key or at > end or not is_param(data, value, at, key):
+            return False
+        last_key = key
+        if key == 0:
+            mandatory = value
+            mandatory_end = at
+        elif mandatory < mandatory_end and key >= <int>u16(data + mandatory):
+            if key > <int>u16(data + mandatory):
+                return False
+            mandatory += 2
+        has_alpn = has_alpn or key == 1
+        needs_alpn = needs_alpn or key == 2
+    return mandatory == mandatory_end and (has_alpn or not needs_alpn)
+
+
+cdef bint is_param(const unsigned char* data, Py_ssize_t at, Py_ssize_t end, int key) noexcept nogil:
+    """Whether the value fits the key (RFC 9460, sections 7 and 8; RFC 9540; RFC 9953)."""
+    cdef Py_ssize_t length = end - at
+    cdef int last_key = 0
+    if key == 0:  # mandatory: other keys, rising
+        if length == 0 or length % 2:
+            return False
+        while at < end:
+            if <int>u16(data + at) <= last_key:
+                return False
+            last_key = u16(data + at)
+            at += 2
+        return True
+    if key == 1 or key == 10:  # alpn, docpath: strings, none empty
+        if length == 0:
+            return key == 10
+        while at < end:
+            if data[at] == 0:
+                return False
+            at += 1 + data[at]
+        return at == end
+    if key == 2 or key == 8:  # no-default-alpn, ohttp
+        return length == 0
+    if key == 3:  # port
+        return length == 2
+    if key == 4:  # ipv4hint
+        return length > 0 and length % 4 == 0
+    if key == 5:  # ech
+        return length >= 6 and u16(data + at) == length - 2
+    if key == 6:  # ipv6hint
+        return length > 0 and length % 16 == 0
+    return True
+
+
+# --- messages --------------------------------------------------------------------------------------------------
+
+
+cdef int verify(const unsigned char* data, Py_ssize_t length, Question question) noexcept:
+    """Whether a message belongs to the question: 0, or the value of a Refusal. The id is the caller's to compare.
+
+    Some old servers answer what they do not understand with FORMERR or NOTIMP and no question section. That belongs
+    too: the caller has matched id, address and port. From any other rcode it is refused, as nothing says what it is about.
+    """
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(question.wire), index
+    cdef const unsigned char* key = <const unsigned char*>PyBytes_AS_STRING(question.key)
+    cdef unsigned int flags
+    if length < HEADER:
+        return REFUSED_SHORT
+    flags = u16(data + 2)
+    if not flags & QR:
+        return REFUSED_NOT_A_REPLY
+    if flags & OPCODE_MASK:
+        return REFUSED_OPCODE
+    if u16(data + 4) == 0:
+        flags &= 0xF
+        if (flags == FORMERR or flags == NOTIMP) and u32(data + 6) == 0 and u16(data + 10) <= 1:
+            return 0
+        return REFUSED_QUESTION
+    if u16(data + 4) != 1 or length < HEADER + size:
+        return REFUSED_QUESTION
+    if memcmp(data + HEADER, PyBytes_AS_STRING(question.wire), size) == 0:
+        return 0
+    for index in range(size - 4):  # a length octet is below "A"; a type or class octet need not be
+        if lower(data[HEADER + index]) != key[index]:
+            return REFUSED_QUESTION
+    return 0 if memcmp(data + HEADER + size - 4, key + size - 4, 4) == 0 else REFUSED_QUESTION
+
+
+cdef inline Py_ssize_t read_record(
+    const unsigned char* data, Py_ssize_t length, Py_ssize_t at, Record* record
+) noexcept nogil:
+    """Read the record at `at`; say where it ends, or -1 if it is none."""
+    record.owner = at
+    at = name_end(data, length, at, True)
+    if at < 0 or length - at < 10:
+        return -1
+    record.rdtype = u16(data + at)
+    record.rdclass = u16(data + at + 2)
+    record.ttl = u32(data + at + 4)
+    record.rdata = at + 10
+    record.end = record.rdata + u16(data + at + 8)
+    return record.end if record.end <= length else -1
+
+
+cdef bint walk(
+    const unsigned char* data, Py_ssize_t length, Py_ssize_t at, Question question, Contents* contents
+) noexcept:
+    """Pass over all records from `at` on, and note what matters to the question; False if something is wrong.
+
+    `contents.answers` has room for every record the answer section can hold.
+    """
+    cdef unsigned int section, index, count
+    cdef Record record
+    cdef Candidate* answer
+    for section in range(3):
+        count = u16(data + 6 + 2 * section)
+        if section == 1:
+            contents.authority = at
+            contents.authority_count = count
+        for index in range(count):
+            at = read_record(data, length, at, &record)
+            if at < 0 or record.rdtype == TSIG:
+                return False
+            if record.rdtype == OPT:
+                if section != 2 or contents.opt or data[record.owner] or not are_options(data, record.rdata, at):
+                    return False
+                contents.opt = record.owner
+                contents.opt_record = record
+                continue
+            if not is_rdata(data, &record):
+                return False
+            if section == 0 and record.rdclass == question.rdclass and (
+                record.rdtype == question.rdtype or record.rdtype == CNAME or question.rdtype == ANY
+            ):
+                answer = &contents.answers[contents.answer_count]
+                contents.answer_count += 1
+                answer.owner = first_label(data, record.owner)
+                answer.rdata = record.rdata
+                answer.digest = 0
+                answer.ttl = lifetime(record.ttl)
+                answer.rdtype = record.rdtype
+    return at == length
+
+
+cdef bint are_options(const unsigned char* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """Whether OPT's rdata is whole options (RFC 6891, section 6.1.2), with cookies of RFC 7873's lengths."""
+    cdef unsigned int code, size
+    while at < end:
+        if end - at < 4:
+            return False
+        code = u16(data + at)
+        size = u16(data + at + 2)
+        at += 4 + size
+        if at > end:
+            return False
+        if code == COOKIE and not (size == 8 or 16 <= size <= 40):
+            return False
+        if code == EDE and size < 2:
+            return False
+    return True
+
+
+# --- replies ---------------------------------------------------------------------------------------------------
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(64)
+@cython.auto_pickle(False)
+cdef class Reply:
+    """What a message says about the question it was read for."""
+
+    def __init__(self):
+        raise TypeError("a Reply is made by gdns._wire.read")
+
+    @property
+    def truncated(self):
+        return (self.flags & TC) != 0
+
+    @property
+    def authenticated(self):
+        return (self.flags & AD) != 0
+
+    @property
+    def opt(self):
+        return self.message[self.opt_at : self.opt_end]
+
+    def __repr__(self):
+        state = "truncated" if self.flags & TC else "answered" if self.answered else "not answered"
+        return f"<Reply {self.id}: {self.canonical_name} {state}, rcode {self.rcode}>"
+
+
+def read(bytes message not None, Question question not None):
+    """Read `message` as the reply to `question`, or say with a Refusal why it is none."""
+    return read_message(
+        <const unsigned char*>PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message), question, message
+    )
+
+
+cdef object read_reply(const unsigned char* data, Py_ssize_t length, Question question):
+    """As `read`, for octets that lie elsewhere: they are copied if they are a reply. Raises nothing but MemoryError."""
+    return read_message(data, length, question, None)
+
+
+cdef object read_message(const unsigned char* data, Py_ssize_t length, Question question, bytes message):
+    cdef Candidate few[FEW_RECORDS]
+    cdef Contents contents
+    cdef Py_ssize_t capacity
+    cdef int refusal = verify(data, length, question)
+    if refusal:
+        return REFUSALS[refusal]
+    contents.answers = few
+    capacity = min(<Py_ssize_t>u16(data + 6), (length - HEADER) // SMALLEST_RECORD)
+    if capacity <= FEW_RECORDS:
+        return read_contents(data, length, question, message, &contents)
+    contents.answers = <Candidate*>PyMem_Malloc(capacity * sizeof(Candidate))
+    if contents.answers == NULL:
+        raise MemoryError
+    try:
+        return read_contents(data, length, question, message, &contents)
+    finally:
+        PyMem_Free(contents.answers)
+
+
+cdef object read_contents(
+    const unsigned char* data, Py_ssize_t length, Question question, bytes message, Contents* contents
+):
+    """Make a Reply of a message that `verify` has passed; `contents.answers` is room for its answer section."""
+    cdef Py_ssize_t records = HEADER
+    cdef Reply reply = Reply.__new__(Reply)
+    cdef bint is_whole
+    if u16(data + 4):
+        records += PyBytes_GET_SIZE(question.wire)
+    contents.answer_count = contents.authority_count = 0
+    contents.authority = contents.opt = 0
+    reply.id = u16(data)
+    reply.flags = u16(data + 2)
+    reply.rcode = reply.flags & 0xF
+    reply.ede = reply.aliases = reply.addresses = reply.targets = ()
+    reply.canonical_name = question.qname
+    is_whole = walk(data, length, records, question, contents) and (
+        contents.opt == 0 or read_opt(reply, data, &contents.opt_record)
+    )
+    if not is_whole and not reply.flags & TC:  # servers cut a truncated message anywhere
+        return REFUSALS[REFUSED_MALFORMED]
+    reply.message = PyBytes_FromStringAndSize(<const char*>data, length) if message is None else message
+    if not reply.flags & TC:
+        read_answer(reply, data, length, question, contents)
+    return reply
+
+
+cdef bint read_opt(Reply reply, const unsigned char* data, Record* record) except -1:
+    """Note what OPT says (RFC 6891, section 6.1.3); False if an EDE's text is not UTF-8 (RFC 8914, section 2)."""
+    cdef Py_ssize_t at = record.rdata, size
+    cdef unsigned int code
+    cdef list errors = []
+    cdef bytes cookie = None
+    while at < record.end:
+        code = u16(data + at)
+        size = u16(data + at + 2)
+        at += 4
+        if code == COOKIE and cookie is None:
+            cookie = PyBytes_FromStringAndSize(<const char*>data + at, size)
+        elif code == EDE:
+            try:
+                text = PyUnicode_DecodeUTF8(<const char*>data + at + 2, size - 2, NULL)
+            except UnicodeDecodeError:
+                return False
+            errors.append((u16(data + at), text.removesuffix("\0")))
+        at += size
+    reply.edns = True
+    reply.rcode |= record.ttl >> 24 << 4
+    reply.opt_at = record.owner
+    reply.opt_end = record.end
+    reply.cookie = cookie
+    if errors:
+        reply.ede = tuple(errors)
+    return True
+
+
+cdef int read_answer(
+    Reply reply, const unsigned char* data, Py_ssize_t length, Question question, Contents* contents
+) except -1:
+    """Follow the CNAME chain through the answer section, and note what stands at its end (RFC 1034, section 3.6.2).
+
+    Records may stand in any order. Of several CNAMEs of one name the last counts, as in dnspython. A chain that comes
+    back to one of its names, or has more than 16 links, ends there, without an answer.
+    """
+    cdef Name chain[MAX_LINKS + 1]
+    cdef Name* name = chain
+    cdef Candidate* candidate
+    cdef Candidate* alias
+    cdef Py_ssize_t index, found
+    cdef int links = 0
+    cdef uint32_t ttl = 0xFFFFFFFFu, rrset_ttl, alias_ttl
+    name.length = PyBytes_GET_SIZE(question.key) - 4
+    memcpy(name.octets, PyBytes_AS_STRING(question.key), name.length)
+    name.at = HEADER
+    name.digest = 0
+    while True:
+        alias = NULL
+        found = 0
+        rrset_ttl = alias_ttl = 0xFFFFFFFFu
+        for index in range(contents.answer_count):
+            candidate = &contents.answers[index]
+            if not is_owner(data, candidate, name):
+                continue
+            if candidate.rdtype == question.rdtype or question.rdtype == ANY:
+                found += 1
+                rrset_ttl = min(rrset_ttl, candidate.ttl)
+            else:
+                alias = candidate
+                alias_ttl = min(alias_ttl, candidate.ttl)
+        if found:
+            reply.answered = True
+            ttl = min(ttl, rrset_ttl)
+            read_rrset(reply, data, question, contents, name)
+            break
+        if alias == NULL:
+            break
+        ttl = min(ttl, alias_ttl)
+        if links == MAX_LINKS:
+            break
+        fold(data, alias.rdata, &chain[links + 1])
+        if is_among(&chain[links + 1], chain, links + 1):
+            break
+        links += 1
+        name = &chain[links]
+    if links:
+        reply.canonical_name = presented_at(data, name.at)
+        reply.aliases = (question.qname, *[presented_at(data, chain[index].at) for index in range(1, links)])
+    reply.ttl = ttl if found else min(ttl, negative_ttl(data, length, question, contents, name))
+    return 0
+
+
+cdef bint is_among(Name* name, Name* others, int count) noexcept nogil:
+    cdef int index
+    for index in range(count):
+        if others[index].length == name.length and memcmp(others[index].octets, name.octets, name.length) == 0:
+            return True
+    return False
+
+
+cdef int read_rrset(
+    Reply reply, const unsigned char* data, Question question, Contents* contents, Name* owner
+) except -1:
+    """Note the addresses or names of the records asked for."""
+    cdef bint is_address = question.rdclass == CLASS_IN and question.rdtype in (A, AAAA)
+    cdef Candidate* candidate
+    cdef Py_ssize_t index
+    cdef list found
+    if not is_address and question.rdtype not in (NS, CNAME, PTR):
+        return 0
+    found = []
+    for index in range(contents.answer_count):
+        candidate = &contents.answers[index]
+        if candidate.rdtype != question.rdtype or not is_owner(data, candidate, owner):
+            continue
+        if question.rdtype == A:
+            found.append(ipv4_text(data + candidate.rdata))
+        elif question.rdtype == AAAA:
+            found.append(ipv6_text(data + candidate.rdata))
+        else:
+            found.append(presented_at(data, candidate.rdata))
+    if is_address:
+        reply.addresses = tuple(found)
+    else:
+        reply.targets = tuple(found)
+    return 0
+
+
+cdef uint32_t negative_ttl(
+    const unsigned char* data, Py_ssize_t length, Question question, Contents* contents, Name* name
+) noexcept nogil:
+    """What the nearest SOA at or above the name grants (RFC 2308, section 5); 0 if there is none."""
+    cdef Py_ssize_t at = contents.authority
+    cdef Record record
+    cdef Name zone
+    cdef int nearest = 0
+    cdef unsigned int index
+    cdef uint32_t ttl = 0, granted
+    for index in range(contents.authority_count):
+        at = read_record(data, length, at, &record)
+        if at < 0:  # cannot be, after walk; but whoever changes walk must not make this read beyond the message
+            return 0
+        if record.rdtype != SOA or record.rdclass != question.rdclass:
+            continue
+        fold(data, record.owner, &zone)
+        if zone.length < nearest or not is_within(name, &zone):
+            continue
+        granted = min(lifetime(record.ttl), lifetime(u32(data + record.end - 4)))
+        ttl = granted if zone.length > nearest else min(ttl, granted)
+        nearest = zone.length
+    return ttl
+
+
+cdef str ipv4_text(const unsigned char* address):
+    cdef char text[16]
+    cdef int used = 0, index
+    cdef unsigned int octet
+    for index in range(4):
+        octet = address[index]
+        if octet >= 100:
+            text[used] = c"0" + octet // 100
+            used += 1
+        if octet >= 10:
+            text[used] = c"0" + octet // 10 % 10
+            used += 1
+        text[used] = c"0" + octet % 10
+        text[used + 1] = c"."
+        used += 2
+    return PyUnicode_DecodeASCII(text, used - 1, NULL)
+
+
+cdef str ipv6_text(const unsigned char* address):
+    cdef char text[INET6_ADDRSTRLEN]
+    inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN)
+    return PyUnicode_DecodeASCII(text, strlen(text), NULL)
