@@ -1,1 +1,40 @@
-"""The event loops that gdns runs on."""
+"""The event loop that gdns runs on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from gdns.hubs.native import HubIdle, NativeHub
+from gdns.hubs.protocol import Hub, Timer, Watch
+from gdns.hubs.task import Task
+from gdns.hubs.waiter import Waiter
+
+__all__ = ["Hub", "HubIdle", "NativeHub", "Task", "Timer", "Waiter", "Watch", "current"]
+
+_modules = sys.modules
+
+
+def current(explicit: Hub | None = None) -> Hub:
+    """The explicit hub; else this thread's of gevent, if it has one or has patched anything; else gdns' own.
+
+    To be asked for every lookup: gevent may patch after we were imported, and makes its hub later still.
+    """
+    if explicit is not None:
+        return explicit
+    if _modules.get("gevent") is not None:  # importing it ourselves would choose for the program
+        hub = _gevent_hub()
+        if hub is not None:
+            return hub
+    return NativeHub.of_this_thread()
+
+
+def _load_gevent_hub() -> Hub | None:
+    global _gevent_hub
+    from gdns.hubs.gevent import GeventHub
+
+    _gevent_hub = GeventHub.of_this_thread
+    return _gevent_hub()
+
+
+_gevent_hub: Callable[[], Hub | None] = _load_gevent_hub

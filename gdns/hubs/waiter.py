@@ -1,0 +1,69 @@
+"""How a greenlet waits for one event of its hub."""
+
+from __future__ import annotations
+
+from greenlet import getcurrent, greenlet
+
+from gdns.hubs.protocol import Hub
+
+ON_THE_HUB = (
+    "a lookup that has to wait was made from the hub greenlet itself, "
+    "which runs the event loop that would answer it: make it from a greenlet of its own"
+)
+
+
+class Waiter:
+    """Parks one greenlet until it is woken, exactly once, or detached by what is thrown into it."""
+
+    __slots__ = ("_hub", "_over", "_parked")
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._parked: greenlet | None = None
+        self._over = False
+
+    def park(self) -> None:
+        """Wait for `wake`; return at once if it came first.
+
+        Raises what is thrown into the greenlet (GreenletExit, gevent.Timeout, KeyboardInterrupt, LoopExit);
+        RuntimeError in the hub's own greenlet, or where the hub has been closed. `wake` then does nothing.
+        """
+        if self._over:
+            return
+        hub = self._hub
+        parked = getcurrent()
+        if parked is hub.greenlet:
+            raise RuntimeError(ON_THE_HUB)
+        self._parked = parked
+        try:
+            hub.switch()
+            while (
+                not self._over
+            ):  # a stranger switched to us; gevent's greenlets may be switched to by anybody
+                if hub.greenlet.dead:
+                    raise RuntimeError("the hub was closed while a greenlet waited for it")
+                hub.switch()
+        finally:
+            self._parked = None
+            self._over = True
+
+    def wake(self) -> None:
+        """Resume the parked greenlet: at once if called in the hub's greenlet, else in the hub's next turn.
+
+        The second time it does nothing. An exception that escapes from the greenlet goes to the hub's
+        `handle_error`; only what that raises again comes out of here.
+        """
+        self._over = True
+        parked = self._parked
+        if parked is None:
+            return
+        hub = self._hub
+        try:
+            if getcurrent() is hub.greenlet:
+                parked.switch()
+            else:
+                hub.call_soon(self.wake)
+        except BaseException as error:
+            if self._parked is not None:  # a signal's exception came before the switch, which is still owed
+                hub.call_soon(self.wake)
+            hub.handle_error(parked, error)
