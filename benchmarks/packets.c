@@ -39,7 +39,8 @@ static uint16_t query_type(const struct run *run, unsigned query)
 
 static size_t write_query(uint8_t *message, uint16_t id, const char *name, uint16_t rdtype)
 {
-    memcpy(message, (uint8_t[HEADER_SIZE]){(uint8_t)(id >> 8), (uint8_t)id, 0x01, 0, 0, 1}, HEADER_SIZE); /* RD, one question */
+    /* RD, one question */
+    memcpy(message, (uint8_t[HEADER_SIZE]){(uint8_t)(id >> 8), (uint8_t)id, 0x01, 0, 0, 1}, HEADER_SIZE);
     uint8_t *length = message + HEADER_SIZE;
     uint8_t *at = length + 1;
     for (; *name; name++) {
