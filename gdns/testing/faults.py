@@ -169,5 +169,10 @@ def as_json(fault: Fault) -> list[tuple[str, dict[str, object]]]:
 
 
 def from_json(parts: Iterable[tuple[str, Mapping[str, object]]]) -> Fault:
-    """The fault that `as_json` was given."""
-    return _Chain(tuple(Fault.kinds[kind](**fields) for kind, fields in parts))
+    """The fault that `as_json` was given. Raises ValueError for one that is not of this module."""
+    links = []
+    for kind, fields in parts:
+        if kind not in Fault.kinds:
+            raise ValueError(f"the server's process knows no fault {kind}")
+        links.append(Fault.kinds[kind](**fields))
+    return _Chain(tuple(links))

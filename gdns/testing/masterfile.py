@@ -74,6 +74,6 @@ def read_name(text: str) -> dns.name.Name:
 def read_type(text: str) -> int:
     """The number of a type such as "AAAA" or "TYPE65280". Raises ValueError if there is none."""
     try:
-        return int(dns.rdatatype.from_text(text))
-    except (dns.exception.DNSException, ValueError) as error:
+        return int(dns.rdatatype.RdataType.make(text))
+    except (dns.exception.DNSException, ValueError, TypeError) as error:
         raise ValueError(f"{text!r} is no record type: {error}") from None
