@@ -8,6 +8,7 @@ import weakref
 
 import gevent
 import pytest
+from conftest import GeventRunner
 
 from gdns import outcome as status
 from gdns._wire import Question
@@ -314,19 +315,14 @@ def test_killing_a_hundred_askers_frees_all_of_them(stub, runner, dns_server):
     assert [task() for task in remembered] == [None] * 100
 
 
-def test_gevent_timeout_comes_out_at_once(dns_server):
-    from gdns.hubs.gevent import GeventHub
-
+@pytest.mark.parametrize("runner", [GeventRunner], indirect=True)
+def test_gevent_timeout_comes_out_at_once(make_stub, dns_server):
     dns_server.fault(None, silent())
-    gevent.get_hub()
-    stub = Stub(
-        GeventHub.of_this_thread(), Servers([ServerAddress.parse(dns_server.address)]), timeout=5, attempts=2
-    )
+    stub = make_stub(dns_server)
     began = time.monotonic()
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
         stub.query(question())
     assert time.monotonic() - began < 0.2
-    stub.close()
 
 
 # The end
@@ -370,17 +366,12 @@ def test_retiring_lets_what_is_under_way_end(stub, runner, dns_server):
     assert stub.is_closed
 
 
-def test_an_idle_stub_does_not_keep_its_hub_from_finishing(dns_server):
-    from gdns.hubs.gevent import GeventHub
-
+@pytest.mark.parametrize("runner", [GeventRunner], indirect=True)
+def test_an_idle_stub_does_not_keep_its_hub_from_finishing(make_stub, dns_server):
     dns_server.add("www.example. 60 A 192.0.2.7")
-    gevent.get_hub()
-    stub = Stub(
-        GeventHub.of_this_thread(), Servers([ServerAddress.parse(dns_server.address)]), timeout=5, attempts=2
-    )
+    stub = make_stub(dns_server)
     gevent.spawn(stub.query, question())
     assert gevent.wait(timeout=3), "the hub still waits for something"
-    stub.close()
 
 
 def test_a_question_from_the_hubs_own_greenlet_is_refused_and_not_sent(stub, runner, dns_server):
