@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd setup.py pyproject.toml)
+# what the extensions are made of; everything else is used where it stands
+SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd)) setup.py pyproject.toml)
 
 .PHONY: run test lint clean
 

@@ -14,21 +14,24 @@ if SANITIZE:
     link_flags = [f"-fsanitize={SANITIZE}"]
 
 
-def extension(module: str) -> Extension:
+def extension(module: str, suffix: str) -> Extension:
     return Extension(
-        f"gdns.{module}",
-        [f"gdns/{module}.pyx"],
+        "gdns." + module.replace("/", "."),
+        [f"gdns/{module}.{suffix}"],
         extra_compile_args=flags,
         extra_link_args=link_flags,
         libraries=["dl"],
     )
 
 
+# Policy is Python; on the path of every lookup it is also compiled, with the types that its .pxd names.
+COMPILED = ("outcome", "deadlines", "servers", "hubs/waiter", "stub")
+
 modules = [name for name in ("_wire", "_sockets", "_libcares", "_ares") if os.path.exists(f"gdns/{name}.pyx")]
 setup(
     ext_modules=cythonize(
-        [extension(module) for module in modules],
+        [extension(module, "pyx") for module in modules] + [extension(module, "py") for module in COMPILED],
         build_dir="build/cython",
-        compiler_directives={"language_level": 3, "embedsignature": True, "binding": False},
+        compiler_directives={"language_level": 3, "embedsignature": True, "binding": False, "annotation_typing": False},
     )
 )

@@ -93,22 +93,6 @@ cdef class Try:
     `error` says why. `flight` belongs to whoever asked, who also takes ended tries from the lane.
     """
 
-    cdef readonly object server
-    cdef readonly _wire.Question question
-    cdef readonly int wishes
-    cdef readonly double sent_at
-    cdef readonly bint ended
-    cdef public object flight
-    cdef _wire.Reply arrived  # kept while c-ares looks at its digest
-    cdef Channel channel
-    cdef Link link  # the socket it was last written to; only what comes in there can be its reply
-    cdef int id
-    cdef int status
-    cdef int system_error
-    cdef bint cancelled
-    cdef unsigned int digested_in  # the lane's turn in which c-ares was last given a digest for it
-    cdef Try next_ended
-
     @property
     def reply(self):
         """The server's reply, or None."""
@@ -156,14 +140,6 @@ cdef void on_end(void* arg, int status, size_t timeouts, const ares_dns_record_t
 cdef class Link(Socket):
     """A socket of a channel, with what has been read from it but not yet given to c-ares."""
 
-    cdef list inbox  # digests
-    cdef int failure  # errno of a call that failed, told to c-ares at its next read
-    cdef bint at_end
-    cdef bint is_connected
-    cdef bytearray received
-    cdef bytearray unsent
-    cdef unsigned int pending  # ARES_FD_EVENT_* that c-ares has not been told of
-
     def __cinit__(self):
         self.inbox = []
 
@@ -171,21 +147,6 @@ cdef class Link(Socket):
 @cython.no_gc_clear  # ares_destroy calls back into this object, which then must be whole
 cdef class Channel(Owner):
     """One c-ares channel to one server; `use_tcp` as ARES_FLAG_USEVC means it."""
-
-    cdef ares_channel_t* raw
-    cdef ares_dns_record_t* template
-    cdef AresLane lane
-    cdef Sockets sockets
-    cdef dict by_id  # every query that c-ares has: id to Try
-    cdef object server
-    cdef bytes address
-    cdef int family
-    cdef bint uses_edns
-    cdef Try submitting
-    cdef Link stream
-    cdef list ready
-    cdef ares_fd_events_t* events
-    cdef size_t events_space
 
     def __cinit__(self, AresLane lane, server, bint use_tcp):
         self.lane = lane
@@ -753,29 +714,11 @@ socket_functions.agetsockname = c_agetsockname
 
 # --- the lane -----------------------------------------------------------------------------------------
 
-cdef enum:
-    DROPPED_SHORT
-    DROPPED_UNKNOWN_ID
-    DROPPED_DUPLICATE
-    DROPPED_NOT_OURS
-    DROPPED_MALFORMED
-    DROPPED_KINDS
-
-
 cdef class AresLane:
     """Carries tries to servers, each over its own c-ares channel, on the sockets of one hub.
 
     `ask` and `cancel` may end tries at once; ended ones wait in the lane until `take_ended`.
     """
-
-    cdef readonly Sockets sockets
-    cdef dict channels
-    cdef list ready  # channels with something to flush
-    cdef Try first_ended
-    cdef Try last_ended
-    cdef unsigned int turn
-    cdef unsigned long long drops[DROPPED_KINDS]
-    cdef bint is_closed
 
     def __cinit__(self, Sockets sockets not None):
         self.sockets = sockets
@@ -783,7 +726,7 @@ cdef class AresLane:
         self.ready = []
         self.turn = 1
 
-    def ask(self, server, _wire.Question question not None, int wishes=0) -> Try:
+    cpdef Try ask(self, object server, _wire.Question question, int wishes=0):
         """Send `question` to `server` once. The try may already have ended when this returns.
 
         `wishes` is a sum of USE_TCP, USE_EDNS, DNSSEC_OK, AUTHENTIC_DATA, CHECKING_DISABLED and NO_RECURSION.
@@ -806,7 +749,7 @@ cdef class AresLane:
         channel.submit(attempt)
         return attempt
 
-    def cancel(self, Try attempt not None) -> None:
+    cpdef object cancel(self, Try attempt):
         """Let a try that nobody waits for end without a reply at the next flush. Safe when it has ended."""
         if not attempt.ended:
             attempt.channel.cancel(attempt)
@@ -816,7 +759,7 @@ cdef class AresLane:
         """Whether something arrived, or was cancelled, since the last flush."""
         return bool(self.ready)
 
-    def flush(self) -> None:
+    cpdef object flush(self):
         """Let c-ares deal with all that arrived, or was cancelled, since the last flush."""
         cdef Channel channel
         ready, self.ready = self.ready, []
@@ -832,7 +775,7 @@ cdef class AresLane:
             self.last_ended.next_ended = attempt
         self.last_ended = attempt
 
-    def take_ended(self):
+    cpdef Try take_ended(self):
         """The try that ended first and was not taken yet, or None."""
         cdef Try attempt = self.first_ended
         if attempt is None:

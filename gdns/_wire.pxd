@@ -44,8 +44,8 @@ cdef class Reply:
 cdef int verify(const unsigned char* data, Py_ssize_t length, Question question) noexcept
 cdef object read_reply(const unsigned char* data, Py_ssize_t length, Question question)
 
-# Fills `room`, which must hold QUERY_ROOM octets, and says how many it used. `flags` is the header's flags word;
-# `edns_size` 0 means no OPT.
+# Fills `room`, which must hold QUERY_ROOM octets, and says how many it used. `flags` is the header's second
+# word; `edns_size` 0 means no OPT.
 cdef Py_ssize_t write_query(
     unsigned char* room, Question question, unsigned int id, unsigned int flags, unsigned int edns_size,
     bint dnssec_ok

@@ -14,7 +14,8 @@ class BadName(ValueError):
 
 @final
 class Question:
-    """What is asked: an absolute name, a type, a class. Immutable; equal where RFC 4343 says the names are equal.
+    """What is asked: an absolute name, a type, a class. Immutable; equal where RFC 4343 says the names are
+    equal.
 
     `qname` is presentation text (RFC 1035, section 5.1), taken as absolute with or without its final dot.
     Raises BadName for a text that is no name, TypeError for what is no str, ValueError for a type or class
@@ -56,8 +57,8 @@ def build_query(
 ) -> bytes:
     """Write the message that asks `question` (RFC 1035, section 4.1; RFC 6891, section 6.1).
 
-    `id` is 0..65535; `edns_size` is the largest datagram to be sent back, 512..65535 octets, or 0 for no EDNS.
-    Raises ValueError for numbers outside these, or for `dnssec_ok` without EDNS.
+    `id` is 0..65535; `edns_size` is the largest datagram to be sent back, 512..65535 octets, or 0 for no
+    EDNS. Raises ValueError for numbers outside these, or for `dnssec_ok` without EDNS.
     """
 
 class Refusal(IntEnum):
@@ -134,12 +135,15 @@ class Reply:
 
     @property
     def ttl(self) -> int:
-        """Seconds this may be kept: the least TTL of chain and RRset; without an RRset the least of the chain's and
-        the SOA's (RFC 2308, section 5), 0 if there is no SOA. A TTL with its top bit set counts 0 (RFC 2181, section 8).
+        """Seconds this may be kept: the least TTL of chain and RRset; without an RRset the least of the
+        chain's and
+        the SOA's (RFC 2308, section 5), 0 if there is no SOA. A TTL with its top bit set counts 0 (RFC 2181,
+        section 8).
         """
 
 def read(message: bytes, question: Question) -> Reply | Refusal:
-    """Read `message` as the reply to `question`, or say why it is none. Whatever the octets, nothing is raised.
+    """Read `message` as the reply to `question`, or say why it is none. Whatever the octets, nothing is
+    raised.
 
     The id is not looked at: by it the caller has found the question.
     """

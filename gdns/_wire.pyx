@@ -1,13 +1,13 @@
 # cython: freethreading_compatible=True
 """Reads a reply to a DNS question.
 
-This is the only code of gdns that looks at a stranger's octets. A message is walked once from end to end, every
-count and length checked against what is there, before anything in it is believed (RFC 1035, section 4; RFC 9267
-lists what goes wrong otherwise). Work is linear in the message's length: a name costs at most 255 octets and 16
-pointers, a CNAME chain at most 16 passes over an index of the answer section.
+This is the only code of gdns that looks at a stranger's octets. A message is walked once from end to end,
+every count and length checked against what is there, before anything in it is believed (RFC 1035, section 4;
+RFC 9267 lists what goes wrong otherwise). Work is linear in the message's length: a name costs at most 255
+octets and 16 pointers, a CNAME chain at most 16 passes over an index of the answer section.
 
-What is accepted here, dnspython accepts too. Known rdata is held to its format as dnspython holds it; types that
-`rdata_format` does not know, and EDNS options other than COOKIE and EDE, are opaque.
+What is accepted here, dnspython accepts too. Known rdata is held to its format as dnspython holds it; types
+that `rdata_format` does not know, and EDNS options other than COOKIE and EDE, are opaque.
 """
 
 import os
@@ -19,6 +19,11 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, strlen
+
+from gdns._formats cimport (
+    A, AAAA, ANY, CLASS_IN, CNAME, COOKIE, EDE, MAX_LABEL, MAX_NAME, NS, OPT, PTR, SOA, TSIG,
+    Record, are_options, first_label, flatten, is_rdata, lower, read_record, u16, u32
+)
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
@@ -33,9 +38,6 @@ cdef extern from "<arpa/inet.h>" nogil:
 
 cdef enum:
     HEADER = 12
-    MAX_NAME = 255  # RFC 1035, section 2.3.4, the root label included
-    MAX_LABEL = 63
-    MAX_POINTERS = 16  # in one name; dnspython's bound
     MAX_LINKS = 16  # in one CNAME chain
     MAX_PRESENTED = 4 * MAX_NAME  # every octet as \DDD
     SMALLEST_RECORD = 11  # root owner, no rdata
@@ -47,28 +49,6 @@ cdef enum:
     AD = 0x0020
     FORMERR = 1
     NOTIMP = 4
-
-    CLASS_IN = 1
-    A = 1
-    NS = 2
-    CNAME = 5
-    SOA = 6
-    PTR = 12
-    AAAA = 28
-    OPT = 41
-    TSIG = 250
-    ANY = 255
-
-    COOKIE = 10
-    EDE = 15
-
-cdef struct Record:
-    Py_ssize_t owner
-    Py_ssize_t rdata
-    Py_ssize_t end
-    uint16_t rdtype
-    uint16_t rdclass
-    uint32_t ttl
 
 # One record of the answer section that may matter to the question.
 cdef struct Candidate:
@@ -125,15 +105,7 @@ class Refusal(IntEnum):
 cdef tuple REFUSALS = (None, *Refusal)
 
 
-# --- numbers ---------------------------------------------------------------------------------------------------
-
-
-cdef inline unsigned int u16(const unsigned char* data) noexcept nogil:
-    return (<unsigned int>data[0] << 8) | data[1]
-
-
-cdef inline uint32_t u32(const unsigned char* data) noexcept nogil:
-    return (<uint32_t>u16(data) << 16) | u16(data + 2)
+# --- numbers -----------------------------------------------------------------------------------------------
 
 
 cdef inline unsigned char* put16(unsigned char* data, unsigned int number) noexcept nogil:
@@ -147,10 +119,6 @@ cdef inline uint32_t lifetime(uint32_t ttl) noexcept nogil:
     return 0 if ttl & 0x80000000u else ttl
 
 
-cdef inline unsigned char lower(unsigned char octet) noexcept nogil:
-    return octet | 0x20 if c"A" <= octet <= c"Z" else octet
-
-
 cdef int sixteen_bits(object number, int least, str what) except -1:
     cdef int overflow = 0
     cdef long checked = PyLong_AsLongAndOverflow(number, &overflow)
@@ -159,7 +127,7 @@ cdef int sixteen_bits(object number, int least, str what) except -1:
     return <int>checked
 
 
-# --- names -----------------------------------------------------------------------------------------------------
+# --- names -------------------------------------------------------------------------------------------------
 
 
 cdef inline bint is_plain(unsigned char octet) noexcept nogil:
@@ -173,7 +141,7 @@ cdef bad_name(str problem, object text, Py_ssize_t at, str reason):
 
 
 cdef int write_name(object text, unsigned char* room, bint* plain) except -1:
-    """Write a text in presentation form as a wire name of at most 255 octets; say how many, and if it needs no escape."""
+    """Write presentation text as a wire name; say how many octets, at most 255. `plain`: no escape is needed."""
     if not PyUnicode_IS_ASCII(text):
         stranger = next(at for at, letter in enumerate(text) if ord(letter) > 127)
         raise bad_name("has a letter outside ASCII", text, stranger, "not ascii")
@@ -206,9 +174,9 @@ cdef int write_name(object text, unsigned char* room, bint* plain) except -1:
             if octet == c"\\":
                 octet = unescaped(text, letters, size, &at)
         if used - label > MAX_LABEL:
-            raise bad_name(f"has a label longer than {MAX_LABEL} octets", text, start, "label too long")
+            raise bad_name("has a label longer than 63 octets", text, start, "label too long")
         if used >= MAX_NAME - 1:
-            raise bad_name(f"is longer than {MAX_NAME} octets", text, start, "name too long")
+            raise bad_name("is longer than 255 octets", text, start, "name too long")
         room[used] = octet
         used += 1
     if used > label + 1:
@@ -219,7 +187,7 @@ cdef int write_name(object text, unsigned char* room, bint* plain) except -1:
 
 
 cdef int unescaped(object text, const unsigned char* letters, Py_ssize_t size, Py_ssize_t* at) except -1:
-    """The octet meant by what follows a backslash at `at`: three digits or one letter (RFC 1035, section 5.1)."""
+    """The octet meant by the three digits or the letter behind a backslash (RFC 1035, section 5.1)."""
     cdef Py_ssize_t backslash = at[0] - 1
     cdef unsigned int octet = 0, digit
     if at[0] == size:
@@ -238,59 +206,6 @@ cdef int unescaped(object text, const unsigned char* letters, Py_ssize_t size, P
     if octet > 255:
         raise bad_name("has an escape above 255", text, backslash, "bad escape")
     return octet
-
-
-cdef Py_ssize_t name_end(const unsigned char* data, Py_ssize_t end, Py_ssize_t at, bint may_point) noexcept nogil:
-    """Where the name at `at` ends, or -1 if it is none.
-
-    A pointer leads to before the piece of name it ends, and the piece it leads to ends there at the latest: so each
-    octet is passed once (RFC 9267, section 2).
-    """
-    cdef Py_ssize_t start = at, target, after = -1
-    cdef int total = 0, pointers = 0
-    cdef unsigned int octet
-    while at < end:
-        octet = data[at]
-        if octet == 0:
-            return at + 1 if after < 0 else after
-        if octet <= MAX_LABEL:
-            total += octet + 1
-            if total > MAX_NAME - 1:
-                return -1
-            at += octet + 1
-        elif octet >= 0xC0 and may_point and at + 1 < end:
-            target = u16(data + at) & 0x3FFF
-            pointers += 1
-            if target >= start or pointers > MAX_POINTERS:
-                return -1
-            if after < 0:
-                after = at + 2
-            end = start
-            start = at = target
-        else:
-            return -1
-    return -1
-
-
-cdef inline Py_ssize_t first_label(const unsigned char* data, Py_ssize_t at) noexcept nogil:
-    """Where the first label of a name that `name_end` has passed stands."""
-    while data[at] >= 0xC0:
-        at = u16(data + at) & 0x3FFF
-    return at
-
-
-cdef int flatten(const unsigned char* data, Py_ssize_t at, unsigned char* room) noexcept nogil:
-    """Copy a name that `name_end` has passed without its pointers; say how many octets (at most 255)."""
-    cdef int used = 0
-    cdef unsigned int octet
-    while True:
-        at = first_label(data, at)
-        octet = data[at]
-        memcpy(room + used, data + at, octet + 1)
-        used += octet + 1
-        if octet == 0:
-            return used
-        at += octet + 1
 
 
 cdef str presented(const unsigned char* flat):
@@ -341,8 +256,12 @@ cdef void fold(const unsigned char* data, Py_ssize_t at, Name* name) noexcept no
     name.digest = 0
 
 
+cdef inline bint is_same(Name* name, Name* other) noexcept nogil:
+    return name.length == other.length and memcmp(name.octets, other.octets, name.length) == 0
+
+
 cdef uint64_t digest_of(const unsigned char* octets, int length) noexcept nogil:
-    """A keyed digest, never 0: spares most comparisons of names, so that 16 links x 5,000 records stay cheap."""
+    """A keyed digest, never 0. It spares comparing names, so that 16 links over 5,000 records stay cheap."""
     cdef uint64_t digest = SEED
     cdef int index
     for index in range(length):
@@ -364,7 +283,7 @@ cdef bint is_owner(const unsigned char* data, Candidate* candidate, Name* name) 
     if candidate.digest != name.digest:
         return False
     fold(data, candidate.owner, &owner)
-    return owner.length == name.length and memcmp(owner.octets, name.octets, name.length) == 0
+    return is_same(&owner, name)
 
 
 cdef bint is_within(Name* name, Name* zone) noexcept nogil:
@@ -375,7 +294,7 @@ cdef bint is_within(Name* name, Name* zone) noexcept nogil:
     return name.length - at == zone.length and memcmp(name.octets + at, zone.octets, zone.length) == 0
 
 
-# --- questions -------------------------------------------------------------------------------------------------
+# --- questions ---------------------------------------------------------------------------------------------
 
 
 @cython.final
@@ -417,12 +336,12 @@ cdef class Question:
         cdef Py_ssize_t size = PyBytes_GET_SIZE(qname_wire), at = 0
         while at < size and octets[at]:
             if octets[at] > MAX_LABEL:
-                raise BadName(f"The wire name {qname_wire[:80]!r} has a label longer than {MAX_LABEL} octets.", "label too long")
+                raise bad_name("has a label longer than 63 octets", qname_wire, at, "label too long")
             at += octets[at] + 1
         if at >= MAX_NAME:
-            raise BadName(f"The wire name {qname_wire[:80]!r}... is longer than {MAX_NAME} octets.", "name too long")
+            raise bad_name("is longer than 255 octets", qname_wire, MAX_NAME, "name too long")
         if at != size - 1:
-            raise BadName(f"The wire name {qname_wire[:80]!r} has its empty label elsewhere than at its end.", "empty label")
+            raise bad_name("has no empty label, or octets behind it,", qname_wire, at, "empty label")
         return Question(presented(octets), rdtype, rdclass)
 
     def __eq__(self, other):
@@ -442,7 +361,7 @@ cdef Py_ssize_t write_query(
     unsigned char* room, Question question, unsigned int id, unsigned int flags, unsigned int edns_size,
     bint dnssec_ok
 ) noexcept:
-    """Fill `room` (QUERY_ROOM octets) with a query; say how many were used (RFC 1035, section 4.1; RFC 6891, section 6.1)."""
+    """Fill `room` (QUERY_ROOM octets) with a query; say how many it took (RFC 1035, section 4; RFC 6891)."""
     cdef Py_ssize_t size = PyBytes_GET_SIZE(question.wire)
     cdef unsigned char* at = put16(put16(put16(room, id), flags), 1)
     at = put16(put16(put16(at, 0), 0), 1 if edns_size else 0)
@@ -478,232 +397,27 @@ def build_query(
     )
 
 
-# --- rdata -----------------------------------------------------------------------------------------------------
+# --- messages ----------------------------------------------------------------------------------------------
 
 
-cdef const char* rdata_format(unsigned int rdtype, unsigned int rdclass) noexcept nogil:
-    """What rdata of the type is made of, one letter for each part; NULL for types gdns knows nothing of.
+cdef bint is_incomprehension(const unsigned char* data, Py_ssize_t length) noexcept nogil:
+    """Whether a message without a question section is FORMERR or NOTIMP, with nothing but an OPT.
 
-    1 2 4 A Q: so many octets (A is 4, Q is 16); n: name; N: name without pointers; s: character-string. The others
-    take all that is left: S: character-strings, at least one; T: CAA's tag and value; D F M: digest type and digest
-    of DS, SSHFP and TLSA; B: type bitmap; P: SvcParams; *: anything.
+    So some old servers answer what they do not understand, EDNS above all. It is taken for a reply, as the
+    caller has matched id, address and port; with any other rcode nothing says what it is about.
     """
-    if rdclass == CLASS_IN:
-        if rdtype == A:
-            return b"A"
-        if rdtype == AAAA:
-            return b"Q"
-        if rdtype == 33:  # SRV, RFC 2782
-            return b"222n"
-        if rdtype == 35:  # NAPTR, RFC 3403
-            return b"22sssn"
-        if rdtype == 64 or rdtype == 65:  # SVCB and HTTPS, RFC 9460
-            return b"2NP"
-    if rdtype == NS or rdtype == CNAME or rdtype == PTR:
-        return b"n"
-    if rdtype == SOA:
-        return b"nn44444"
-    if rdtype == 13:  # HINFO, RFC 1035
-        return b"ss"
-    if rdtype == 15 or rdtype == 18:  # MX, RFC 1035; AFSDB, RFC 1183
-        return b"2n"
-    if rdtype == 16:  # TXT, RFC 1035
-        return b"S"
-    if rdtype == 17:  # RP, RFC 1183
-        return b"nn"
-    if rdtype == 39:  # DNAME, RFC 6672
-        return b"N"
-    if rdtype == 43:  # DS, RFC 4034
-        return b"21D"
-    if rdtype == 44:  # SSHFP, RFC 4255
-        return b"1F"
-    if rdtype == 46:  # RRSIG, RFC 4034
-        return b"2114442N*"
-    if rdtype == 47:  # NSEC, RFC 4034
-        return b"NB"
-    if rdtype == 48:  # DNSKEY, RFC 4034
-        return b"211*"
-    if rdtype == 52:  # TLSA, RFC 6698
-        return b"11M"
-    if rdtype == 257:  # CAA, RFC 8659
-        return b"1T"
-    return NULL
-
-
-cdef bint is_rdata(const unsigned char* data, Record* record) noexcept nogil:
-    """Whether the rdata is what its type's format says, to the last octet."""
-    cdef const char* parts = rdata_format(record.rdtype, record.rdclass)
-    cdef Py_ssize_t at = record.rdata, end = record.end
-    cdef char part
-    if parts == NULL:
+    cdef unsigned int rcode = data[3] & 0xF
+    if rcode != FORMERR and rcode != NOTIMP or u32(data + 6):
+        return False
+    if u16(data + 10) == 0:
         return True
-    while parts[0]:
-        part = parts[0]
-        parts += 1
-        if part == c"n" or part == c"N":
-            at = name_end(data, end, at, part == c"n")
-            if at < 0:
-                return False
-            continue
-        if part == c"1" or part == c"2" or part == c"4":
-            at += part - c"0"
-        elif part == c"A":
-            at += 4
-        elif part == c"Q":
-            at += 16
-        elif part == c"s":
-            at += 1 + data[at] if at < end else 1
-        elif part == c"*":
-            return True
-        elif part == c"S":
-            return are_strings(data, at, end)
-        elif part == c"T":
-            return is_property(data, at, end)
-        elif part == c"B":
-            return is_bitmap(data, at, end)
-        elif part == c"P":
-            return are_params(data, at, end, u16(data + record.rdata))
-        else:
-            return is_digest(data, at, end, part)
-        if at > end:
-            return False
-    return at == end
-
-
-cdef bint are_strings(const unsigned char* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
-    """One or more character-strings (RFC 1035, section 3.3)."""
-    if at == end:
+    if u16(data + 10) > 1 or length < HEADER + SMALLEST_RECORD:
         return False
-    while at < end:
-        at += 1 + data[at]
-    return at == end
-
-
-cdef bint is_property(const unsigned char* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
-    """A tag of letters and digits, then any value (RFC 8659, section 4.1)."""
-    cdef Py_ssize_t after
-    if at == end or data[at] == 0 or at + 1 + data[at] > end:
-        return False
-    after = at + 1 + data[at]
-    for at in range(at + 1, after):
-        if not (c"0" <= data[at] <= c"9" or c"a" <= lower(data[at]) <= c"z"):
-            return False
-    return True
-
-
-cdef bint is_bitmap(const unsigned char* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
-    """Windows in rising order, 1 to 32 octets each, the last of them not 0 (RFC 4034, section 4.1.2)."""
-    cdef int last_window = -1
-    while at < end:
-        if end - at < 3 or data[at] <= last_window or not 1 <= data[at + 1] <= 32:
-            return False
-        last_window = data[at]
-        at += 2 + data[at + 1]
-        if at > end or data[at - 1] == 0:
-            return False
-    return True
-
-
-cdef bint is_digest(const unsigned char* data, Py_ssize_t at, Py_ssize_t end, char part) noexcept nogil:
-    """A digest type and a digest as long as the type's are (RFC 4034, 4509, 6605; 4255, 6594; 6698)."""
-    cdef Py_ssize_t length = end - at - 1
-    if length < 0:
-        return False
-    if part == c"D":
-        if data[at] == 0:
-            return False
-        if data[at] == 1:
-            return length == 20
-        if data[at] == 2 or data[at] == 3:
-            return length == 32
-        if data[at] == 4:
-            return length == 48
-    elif part == c"F":
-        if data[at] == 1:
-            return length == 20
-        if data[at] == 2:
-            return length == 32
-    else:
-        if data[at] == 1:
-            return length == 32
-        if data[at] == 2:
-            return length == 64
-    return True
-
-
-cdef bint are_params(
-    const unsigned char* data, Py_ssize_t at, Py_ssize_t end, unsigned int priority
-) noexcept nogil:
-    """SvcParams in rising order of keys; none in AliasMode (RFC 9460, sections 2.2 and 2.4.2)."""
-    cdef Py_ssize_t value, mandatory = 0, mandatory_end = 0
-    cdef int key, last_key = -1
-    cdef bint has_alpn = False, needs_alpn = False
-    if priority == 0:
-        return at == end
-    while at < end:
-        if end - at < 4:
-            return False
-        key = u16(data + at)
-        value = at + 4
-        at = value + u16(data + at + 2)
-        if key <= last_key or at > end or not is_param(data, value, at, key):
-            return False
-        last_key = key
-        if key == 0:
-            mandatory = value
-            mandatory_end = at
-        elif mandatory < mandatory_end and key >= <int>u16(data + mandatory):
-            if key > <int>u16(data + mandatory):
-                return False
-            mandatory += 2
-        has_alpn = has_alpn or key == 1
-        needs_alpn = needs_alpn or key == 2
-    return mandatory == mandatory_end and (has_alpn or not needs_alpn)
-
-
-cdef bint is_param(const unsigned char* data, Py_ssize_t at, Py_ssize_t end, int key) noexcept nogil:
-    """Whether the value fits the key (RFC 9460, sections 7 and 8; RFC 9540; RFC 9953)."""
-    cdef Py_ssize_t length = end - at
-    cdef int last_key = 0
-    if key == 0:  # mandatory: other keys, rising
-        if length == 0 or length % 2:
-            return False
-        while at < end:
-            if <int>u16(data + at) <= last_key:
-                return False
-            last_key = u16(data + at)
-            at += 2
-        return True
-    if key == 1 or key == 10:  # alpn, docpath: strings, none empty
-        if length == 0:
-            return key == 10
-        while at < end:
-            if data[at] == 0:
-                return False
-            at += 1 + data[at]
-        return at == end
-    if key == 2 or key == 8:  # no-default-alpn, ohttp
-        return length == 0
-    if key == 3:  # port
-        return length == 2
-    if key == 4:  # ipv4hint
-        return length > 0 and length % 4 == 0
-    if key == 5:  # ech
-        return length >= 6 and u16(data + at) == length - 2
-    if key == 6:  # ipv6hint
-        return length > 0 and length % 16 == 0
-    return True
-
-
-# --- messages --------------------------------------------------------------------------------------------------
+    return data[HEADER] == 0 and u16(data + HEADER + 1) == OPT
 
 
 cdef int verify(const unsigned char* data, Py_ssize_t length, Question question) noexcept:
-    """Whether a message belongs to the question: 0, or the value of a Refusal. The id is the caller's to compare.
-
-    Some old servers answer what they do not understand with FORMERR or NOTIMP and no question section. That belongs
-    too: the caller has matched id, address and port. From any other rcode it is refused, as nothing says what it is about.
-    """
+    """Whether a message belongs to the question: 0, or a Refusal's value. The caller has compared the id."""
     cdef Py_ssize_t size = PyBytes_GET_SIZE(question.wire), index
     cdef const unsigned char* key = <const unsigned char*>PyBytes_AS_STRING(question.key)
     cdef unsigned int flags
@@ -715,10 +429,7 @@ cdef int verify(const unsigned char* data, Py_ssize_t length, Question question)
     if flags & OPCODE_MASK:
         return REFUSED_OPCODE
     if u16(data + 4) == 0:
-        flags &= 0xF
-        if (flags == FORMERR or flags == NOTIMP) and u32(data + 6) == 0 and u16(data + 10) <= 1:
-            return 0
-        return REFUSED_QUESTION
+        return 0 if is_incomprehension(data, length) else REFUSED_QUESTION
     if u16(data + 4) != 1 or length < HEADER + size:
         return REFUSED_QUESTION
     if memcmp(data + HEADER, PyBytes_AS_STRING(question.wire), size) == 0:
@@ -727,22 +438,6 @@ cdef int verify(const unsigned char* data, Py_ssize_t length, Question question)
         if lower(data[HEADER + index]) != key[index]:
             return REFUSED_QUESTION
     return 0 if memcmp(data + HEADER + size - 4, key + size - 4, 4) == 0 else REFUSED_QUESTION
-
-
-cdef inline Py_ssize_t read_record(
-    const unsigned char* data, Py_ssize_t length, Py_ssize_t at, Record* record
-) noexcept nogil:
-    """Read the record at `at`; say where it ends, or -1 if it is none."""
-    record.owner = at
-    at = name_end(data, length, at, True)
-    if at < 0 or length - at < 10:
-        return -1
-    record.rdtype = u16(data + at)
-    record.rdclass = u16(data + at + 2)
-    record.ttl = u32(data + at + 4)
-    record.rdata = at + 10
-    record.end = record.rdata + u16(data + at + 8)
-    return record.end if record.end <= length else -1
 
 
 cdef bint walk(
@@ -765,7 +460,9 @@ cdef bint walk(
             if at < 0 or record.rdtype == TSIG:
                 return False
             if record.rdtype == OPT:
-                if section != 2 or contents.opt or data[record.owner] or not are_options(data, record.rdata, at):
+                if section != 2 or contents.opt or data[record.owner]:
+                    return False
+                if not are_options(data, record.rdata, at):
                     return False
                 contents.opt = record.owner
                 contents.opt_record = record
@@ -785,25 +482,7 @@ cdef bint walk(
     return at == length
 
 
-cdef bint are_options(const unsigned char* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
-    """Whether OPT's rdata is whole options (RFC 6891, section 6.1.2), with cookies of RFC 7873's lengths."""
-    cdef unsigned int code, size
-    while at < end:
-        if end - at < 4:
-            return False
-        code = u16(data + at)
-        size = u16(data + at + 2)
-        at += 4 + size
-        if at > end:
-            return False
-        if code == COOKIE and not (size == 8 or 16 <= size <= 40):
-            return False
-        if code == EDE and size < 2:
-            return False
-    return True
-
-
-# --- replies ---------------------------------------------------------------------------------------------------
+# --- replies -----------------------------------------------------------------------------------------------
 
 
 @cython.final
@@ -841,7 +520,7 @@ def read(bytes message not None, Question question not None):
 
 
 cdef object read_reply(const unsigned char* data, Py_ssize_t length, Question question):
-    """As `read`, for octets that lie elsewhere: they are copied if they are a reply. Raises nothing but MemoryError."""
+    """As `read`, for octets that lie elsewhere: a reply's are copied. Raises nothing but MemoryError."""
     return read_message(data, length, question, None)
 
 
@@ -868,7 +547,7 @@ cdef object read_message(const unsigned char* data, Py_ssize_t length, Question 
 cdef object read_contents(
     const unsigned char* data, Py_ssize_t length, Question question, bytes message, Contents* contents
 ):
-    """Make a Reply of a message that `verify` has passed; `contents.answers` is room for its answer section."""
+    """Make a Reply of a message `verify` has passed; `contents.answers` is room for its answer section."""
     cdef Py_ssize_t records = HEADER
     cdef Reply reply = Reply.__new__(Reply)
     cdef bint is_whole
@@ -893,7 +572,7 @@ cdef object read_contents(
 
 
 cdef bint read_opt(Reply reply, const unsigned char* data, Record* record) except -1:
-    """Note what OPT says (RFC 6891, section 6.1.3); False if an EDE's text is not UTF-8 (RFC 8914, section 2)."""
+    """Note what OPT says (RFC 6891, section 6.1.3); False if an EDE's text is not UTF-8 (RFC 8914)."""
     cdef Py_ssize_t at = record.rdata, size
     cdef unsigned int code
     cdef list errors = []
@@ -924,10 +603,11 @@ cdef bint read_opt(Reply reply, const unsigned char* data, Record* record) excep
 cdef int read_answer(
     Reply reply, const unsigned char* data, Py_ssize_t length, Question question, Contents* contents
 ) except -1:
-    """Follow the CNAME chain through the answer section, and note what stands at its end (RFC 1034, section 3.6.2).
+    """Follow the CNAME chain through the answer section, and note what stands at its end (RFC 1034, section
+    3.6.2).
 
-    Records may stand in any order. Of several CNAMEs of one name the last counts, as in dnspython. A chain that comes
-    back to one of its names, or has more than 16 links, ends there, without an answer.
+    Records may stand in any order. Of several CNAMEs of one name the last counts, as in dnspython. A chain
+    that comes back to one of its names, or has more than 16 links, ends there, without an answer.
     """
     cdef Name chain[MAX_LINKS + 1]
     cdef Name* name = chain
@@ -979,7 +659,7 @@ cdef int read_answer(
 cdef bint is_among(Name* name, Name* others, int count) noexcept nogil:
     cdef int index
     for index in range(count):
-        if others[index].length == name.length and memcmp(others[index].octets, name.octets, name.length) == 0:
+        if is_same(name, &others[index]):
             return True
     return False
 
@@ -1024,7 +704,7 @@ cdef uint32_t negative_ttl(
     cdef uint32_t ttl = 0, granted
     for index in range(contents.authority_count):
         at = read_record(data, length, at, &record)
-        if at < 0:  # cannot be, after walk; but whoever changes walk must not make this read beyond the message
+        if at < 0:  # cannot be after walk; kept so that a mistake there does not read beyond the message
             return 0
         if record.rdtype != SOA or record.rdclass != question.rdclass:
             continue

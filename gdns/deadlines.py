@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from heapq import heappop, heappush
 from math import inf
-from typing import Generic, TypeVar
 
-Item = TypeVar("Item")
-Slot = dict[Item, float]
+Slot = dict[object, float]
 
 TICKS = 256  # slots a second
 
 
-class Deadlines(Generic[Item]):
+class Deadlines:
     """Items by the moment they fall due, in slots of 1/256 s.
 
     Nearly every item of a resolver is taken out long before it is due. Putting in and taking out are
@@ -21,17 +18,17 @@ class Deadlines(Generic[Item]):
 
     >>> due = Deadlines()
     >>> slot = due.put("tea", 1.0)
-    >>> list(due.pop(0.9)), list(due.pop(1.01))
-    ([], ['tea'])
+    >>> due.pop(0.9), due.pop(1.01)
+    ([], [{'tea': 1.0}])
     """
 
     __slots__ = ("_slots", "_heap")
 
     def __init__(self) -> None:
-        self._slots: dict[int, Slot[Item]] = {}
+        self._slots: dict[int, Slot] = {}
         self._heap: list[int] = []
 
-    def put(self, item: Item, due_at: float) -> Slot[Item]:
+    def put(self, item: object, due_at: float) -> Slot:
         """Keep `item` until `due_at` (seconds on the caller's clock); `del slot[item]` takes it out."""
         tick = int(due_at * TICKS) + 1
         slot = self._slots.get(tick)
@@ -48,17 +45,13 @@ class Deadlines(Generic[Item]):
             del slots[heappop(heap)]
         return heap[0] / TICKS if heap else inf
 
-    def pop(self, now: float) -> Iterator[Item]:
-        """Take out and yield what has fallen due by `now`, earliest slot first.
+    def pop(self, now: float) -> list[Slot]:
+        """Give up the slots that have fallen due by `now`, earliest first.
 
-        What is put in or taken out meanwhile is respected.
+        They stay the slots that `put` returned: an item may still be taken out of one while it is gone through.
         """
         heap, slots = self._heap, self._slots
+        fallen_due = []
         while heap and heap[0] <= now * TICKS:
-            slot = slots[heap[0]]
-            while slot:
-                for item in list(slot):
-                    if slot.pop(item, None) is not None:
-                        yield item
-            if heap and slots.get(heap[0]) is slot:
-                del slots[heappop(heap)]
+            fallen_due.append(slots.pop(heappop(heap)))
+        return fallen_due

@@ -77,7 +77,7 @@ class Flight:
         self.attempts = 0
         self.started_at = started_at
         self.ends_at = ends_at
-        self.slot: Slot[_Due] | None = None
+        self.slot: Slot | None = None
         self.last_failure: Outcome | None = None
 
 
@@ -113,10 +113,7 @@ class _Probe:
     def __init__(self, server: Server, attempt: Try) -> None:
         self.server = server
         self.attempt = attempt
-        self.slot: Slot[_Due] | None = None
-
-
-_Due = Flight | _Alarm | _Probe
+        self.slot: Slot | None = None
 
 
 class Stub:
@@ -133,7 +130,7 @@ class Stub:
         self.wishes = wishes
         self.is_closed = False
         self._flights: dict[object, Flight] = {}
-        self._due: Deadlines[_Due] = Deadlines()
+        self._due = Deadlines()
         self._timer: Timer | None = None
         self._timer_at = inf
         self._is_delivering = False
@@ -158,7 +155,7 @@ class Stub:
         waiter = Waiter(self.hub)
         flight = self._join(question, wishes | self.wishes)
         if flight.outcome is None:
-            self._wait(waiter, waiter, lifetime, flight)
+            self._wait(waiter, waiter, lifetime, (flight,))
         return flight.outcome or self._impatient(flight)
 
     def query_both(
@@ -169,12 +166,12 @@ class Stub:
         one = self._join(first, wishes | self.wishes)
         two = self._join(second, wishes | self.wishes)
         if one.outcome is None and two.outcome is None:
-            self._wait(waiter, _Both(waiter), lifetime, one, two)
+            self._wait(waiter, _Both(waiter), lifetime, (one, two))
         elif one.outcome is None or two.outcome is None:
-            self._wait(waiter, waiter, lifetime, one if one.outcome is None else two)
+            self._wait(waiter, waiter, lifetime, (one,) if one.outcome is None else (two,))
         return one.outcome or self._impatient(one), two.outcome or self._impatient(two)
 
-    def _wait(self, waiter: Waiter, wakes: Waiter | _Both, lifetime: float | None, *flights: Flight) -> None:
+    def _wait(self, waiter: Waiter, wakes: Waiter | _Both, lifetime: float | None, flights: tuple[Flight, ...]) -> None:
         """Park until all flights have landed (`wakes` is what each tells), or the lifetime has passed."""
         for flight in flights:
             flight.waiters.append(wakes)
@@ -267,11 +264,12 @@ class Stub:
         server.in_flight -= 1
         if server.queue:
             self._pump(server, now)
-        flight = attempt.flight
-        if type(flight) is not Flight:
-            if flight is not None:
-                self._end_probe(flight, attempt)
+        if isinstance(attempt.flight, _Probe):
+            self._end_probe(attempt.flight, attempt)
             return
+        flight = attempt.flight
+        if flight is None:
+            return  # it was given up
         if attempt is flight.attempt:
             flight.attempt = None
         elif flight.earlier is not None and attempt in flight.earlier:
@@ -427,20 +425,26 @@ class Stub:
             return
         self._on_ready()  # first what has arrived: an answer that is here is not late
         now = monotonic()
-        for item in self._due.pop(now):
-            if type(item) is Flight:
-                item.slot = None
-                self._on_due(item, now)
-            elif type(item) is _Alarm:
-                item.waiter.wake()
-            else:
-                item.slot = None
-                item.server.is_probed = False
-                self._give_up(item.attempt)
+        for slot in self._due.pop(now):
+            for item in tuple(slot):
+                if item in slot:  # else it was taken out while those before it were dealt with
+                    del slot[item]
+                    self._fall_due(item, now)
         self._deliver()
         self._arm()
 
-    def _put_due(self, item: _Due, due_at: float) -> Slot[_Due]:
+    def _fall_due(self, item: object, now: float) -> None:
+        if isinstance(item, Flight):
+            item.slot = None
+            self._on_due(item, now)
+        elif isinstance(item, _Alarm):
+            item.waiter.wake()
+        elif isinstance(item, _Probe):
+            item.slot = None
+            item.server.is_probed = False
+            self._give_up(item.attempt)
+
+    def _put_due(self, item: Flight | _Alarm | _Probe, due_at: float) -> Slot:
         slot = self._due.put(item, due_at)
         if due_at < self._timer_at and self._is_watching:
             self._arm()

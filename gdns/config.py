@@ -1,0 +1,105 @@
+"""The system's resolver settings, as frozen snapshots that are taken anew when a file changes."""
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from socket import gethostname
+
+from gdns.files import LOOK_EVERY, WatchedFile, warn_once
+from gdns.gaiconf import GaiConf, parse_gai_conf
+from gdns.nsswitch import Action, Module, NsSwitch, Status, parse_nsswitch
+from gdns.resolvconf import ResolvConf, parse_resolv_conf, read_resolv_conf, warn_if_serverless
+
+__all__ = [
+    "Action",
+    "GaiConf",
+    "HostConf",
+    "Module",
+    "NsSwitch",
+    "ResolvConf",
+    "Settings",
+    "Status",
+    "System",
+    "parse_host_conf",
+    "read_resolv_conf",
+]
+
+_MULTI = re.compile(rb"\s*multi\s+(on|off)", re.IGNORECASE)
+_ON_OR_OFF = re.compile(rb"on|off", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class HostConf:
+    """What host.conf(5) says about reading the hosts file; `order`, `trim` and `reorder` are ignored."""
+
+    multi: bool = False
+
+
+def parse_host_conf(content: bytes, environ: Mapping[str, str]) -> HostConf:
+    """Parse the file's content; the last good word counts, RESOLV_MULTI comes after the file."""
+    said = [match[1] for line in content.split(b"\n") if (match := _MULTI.match(line))]
+    if override := _ON_OR_OFF.match(os.fsencode(environ.get("RESOLV_MULTI", ""))):
+        said.append(override[0])
+    return HostConf(multi=bool(said) and said[-1].lower() == b"on")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all the files said at one moment."""
+
+    resolv_conf: ResolvConf
+    nsswitch: NsSwitch
+    host_conf: HostConf
+    gai_conf: GaiConf
+
+
+class System:
+    """The files that configure the system's resolver.
+
+    `current()` costs a reading of the clock, and once a second a stat(2) per file. While nothing changes it
+    returns the same object. With `options no-reload`, resolv.conf is not looked at again, as in glibc; unlike
+    glibc, gai.conf and host.conf are.
+    """
+
+    def __init__(
+        self,
+        *,
+        resolv_conf: str = "/etc/resolv.conf",
+        nsswitch: str = "/etc/nsswitch.conf",
+        host_conf: str = "/etc/host.conf",
+        gai_conf: str = "/etc/gai.conf",
+        environ: Mapping[str, str] = os.environ,
+        hostname: Callable[[], str] = gethostname,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._resolv_conf = WatchedFile(
+            resolv_conf, lambda content: parse_resolv_conf(content, environ, hostname)
+        )
+        self._nsswitch = WatchedFile(nsswitch, parse_nsswitch)
+        self._host_conf = WatchedFile(
+            environ.get("RESOLV_HOST_CONF", host_conf), lambda content: parse_host_conf(content, environ)
+        )
+        self._gai_conf = WatchedFile(gai_conf, parse_gai_conf)
+        self._clock = clock
+        self._look_at = clock() + LOOK_EVERY
+        self._settings = self._take(self._resolv_conf.look())
+
+    def current(self) -> Settings:
+        """The settings, at most a second old by the clock."""
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            known = self._settings.resolv_conf
+            settings = self._take(known if known.no_reload else self._resolv_conf.look())
+            if settings != self._settings:
+                self._settings = settings
+        return self._settings
+
+    def _take(self, resolv_conf: ResolvConf) -> Settings:
+        settings = Settings(resolv_conf, self._nsswitch.look(), self._host_conf.look(), self._gai_conf.look())
+        warn_if_serverless(resolv_conf, self._resolv_conf.path)
+        if settings.nsswitch.is_malformed:
+            warn_once(self._nsswitch.path, "holds a malformed criterion, asking files and dns")
+        return settings

@@ -1,0 +1,109 @@
+"""Files that are read again when they change."""
+
+import errno
+import logging
+import os
+import stat
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+LOOK_EVERY = 1.0  # seconds between two looks at a file
+_CLOCK_TICK = 50_000_000  # ns; longer than the kernel's clock for file times stands still
+
+log = logging.getLogger("gdns")
+_warned: set[tuple[str, str]] = set()
+
+
+def warn_once(path: str, cause: str, detail: str = "") -> None:
+    """Log a warning about a file, the first time this process meets that cause there.
+
+    The detail is shown but does not make another cause.
+    """
+    if (path, cause) not in _warned:
+        _warned.add((path, cause))
+        log.warning("%s: %s%s", path, cause, f" ({detail})" if detail else "")
+
+
+class WatchedFile(Generic[T]):
+    """What a file says, parsed anew when stat(2) shows a change.
+
+    Symlinks are followed and no watch is set, so files renamed over, symlinked elsewhere or bind-mounted over
+    are seen as well. `parse` gets the whole content and must accept any octets; a file that is missing or of
+    no use is parsed as empty, the latter with a warning. While the parsed value stays equal, so does the
+    object.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        parse: Callable[[bytes], T],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        max_octets: int = 1 << 20,
+    ) -> None:
+        self.path = os.fspath(path)
+        self._parse = parse
+        self._clock = clock
+        self._max_octets = max_octets
+        self._look_at: float | None = None
+        self._stamp: tuple[int, ...] | None = None
+        self._content: bytes | None = None
+        self._value: T
+
+    def current(self) -> T:
+        """The parsed file, at most a second old by the clock."""
+        now = self._clock()
+        if self._look_at is None or now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            self.look()
+        return self._value
+
+    def look(self) -> T:
+        """The parsed file as it is now: one stat(2), and a reading if that differs from the last."""
+        stamp = self._take_stamp()
+        if stamp == self._stamp:
+            return self._value
+        content = self._read()
+        # written while we read, or so lately that another writing might leave the same times: read again
+        is_settled = stamp == self._take_stamp() and abs(time.time_ns() - max(stamp[-2:])) > _CLOCK_TICK
+        self._stamp = stamp if is_settled else None
+        if content != self._content:
+            is_first = self._content is None
+            self._content = content
+            value = self._parse(content)
+            if is_first or value != self._value:
+                self._value = value
+        return self._value
+
+    def _take_stamp(self) -> tuple[int, ...]:
+        try:
+            found = os.stat(self.path)
+        except (OSError, ValueError):
+            return (0, 0, 0, 0, 0)
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def _read(self) -> bytes:
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                warn_once(self.path, "cannot be opened, taken as empty", os.strerror(error.errno or 0))
+            return b""
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                warn_once(self.path, "not a regular file, taken as empty")
+                return b""
+            with open(fd, "rb", closefd=False) as file:
+                content = file.read(self._max_octets + 1)
+        except OSError as error:
+            warn_once(self.path, "cannot be read, taken as empty", os.strerror(error.errno or 0))
+            return b""
+        finally:
+            os.close(fd)
+        if len(content) > self._max_octets:
+            warn_once(self.path, "too large, taken as empty", f"over {self._max_octets} octets")
+            return b""
+        return content

@@ -1,0 +1,132 @@
+import logging
+import os
+
+import pytest
+
+from gdns.files import WatchedFile
+
+
+class FakeClock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "file.conf"
+    path.write_text("one")
+    return path
+
+
+@pytest.fixture
+def watched(path, clock):
+    return WatchedFile(str(path), lambda content: [content.decode()], clock=clock, max_octets=1000)
+
+
+def rewritten(path):
+    path.write_text("two")
+
+
+def rewritten_with_its_times(path):
+    times = path.stat()
+    path.write_text("two")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def renamed_over(path):
+    new = path.with_name("new")
+    new.write_text("two")
+    new.rename(path)
+
+
+def symlinked_elsewhere(path):
+    new = path.with_name("new")
+    new.write_text("two")
+    path.unlink()
+    path.symlink_to(new)
+
+
+@pytest.mark.parametrize("change", [rewritten, rewritten_with_its_times, renamed_over, symlinked_elsewhere])
+def test_a_change_is_seen_when_a_second_has_passed(watched, path, clock, change):
+    assert watched.current() == ["one"]
+    change(path)
+    clock.now += 0.9
+    assert watched.current() == ["one"]
+    clock.now += 0.2
+    assert watched.current() == ["two"]
+
+
+def test_the_target_of_a_symlink_is_watched_too(path, clock):
+    link = path.with_name("link")
+    link.symlink_to(path)
+    watched = WatchedFile(link, bytes, clock=clock)
+    assert watched.current() == b"one"
+    path.write_text("twice")
+    clock.now += 1
+    assert watched.current() == b"twice"
+
+
+def test_an_unchanged_file_stays_the_same_object(watched, path, clock):
+    first = watched.current()
+    for _ in range(3):
+        clock.now += 1
+        path.write_text("one")
+        assert watched.current() is first
+
+
+def test_a_change_without_meaning_stays_the_same_object(path, clock):
+    watched = WatchedFile(path, lambda content: content.strip().split(), clock=clock)
+    first = watched.current()
+    path.write_text("  one ")
+    clock.now += 1
+    assert watched.current() is first
+
+
+def test_a_file_may_come_and_go(watched, path, clock, caplog):
+    path.unlink()
+    assert watched.current() == [""]
+    path.write_text("one")
+    clock.now += 1
+    assert watched.current() == ["one"]
+    path.unlink()
+    clock.now += 1
+    assert watched.current() == [""]
+    assert not caplog.records
+
+
+def make_directory(path):
+    path.unlink()
+    path.mkdir()
+
+
+def make_fifo(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def make_loop(path):
+    path.unlink()
+    path.symlink_to(path)
+
+
+def make_large(path):
+    path.write_bytes(bytes(1001))
+
+
+@pytest.mark.parametrize("spoil", [make_directory, make_fifo, make_loop, make_large])
+def test_a_useless_file_is_empty_with_one_warning(watched, path, clock, caplog, spoil):
+    assert watched.current() == ["one"]
+    spoil(path)
+    with caplog.at_level(logging.WARNING, "gdns"):
+        for _ in range(3):
+            clock.now += 1
+            assert watched.current() == [""]
+    [record] = caplog.records
+    assert str(path) in record.getMessage()
