@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 # what the extensions are made of; everything else is used where it stands
-SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd)) setup.py pyproject.toml)
+SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(wildcard $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd))) setup.py pyproject.toml)
 
 .PHONY: run test lint clean
 

@@ -26,8 +26,8 @@ PROBE_INTERVAL = 0.5  # seconds between two looks at a server that failed
 
 _TEXT = re.compile(
     r"""(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?
-        (?: \[(?P<bracketed>[^\]]*)\] (?: :(?P<port6>.*))?
-          | (?P<v4>[^:\[\]]*) (?: :(?P<port4>.*))?
+        (?: \[(?P<bracketed>[^\]]*)\] (?: :(?P<port6>[^:]*))?
+          | (?P<v4>[^:\[\]]*) (?: :(?P<port4>[^:]*))?
           | (?P<bare>[^\[\]]*) )""",
     re.VERBOSE,
 )

@@ -53,6 +53,8 @@ cdef class Stub:
     cdef object _timer
     cdef double _timer_at
     cdef bint _is_delivering
+    cdef bint _is_retired
+    cdef object __weakref__
     cdef public Sockets _sockets
     cdef public AresLane _lane
     cdef object _watch

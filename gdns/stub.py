@@ -134,6 +134,7 @@ class Stub:
         self._timer: Timer | None = None
         self._timer_at = inf
         self._is_delivering = False
+        self._is_retired = False
         self._open()
 
     def _open(self) -> None:
@@ -475,6 +476,8 @@ class Stub:
             self._timer.cancel()
             self._timer = None
         self._timer_at = inf
+        if self._is_retired:
+            self.close()
 
     # --- the end
 
@@ -483,6 +486,7 @@ class Stub:
         if self.is_closed:
             return
         self.is_closed = True
+        self._is_retired = False
         self._rest()
         self._watch.close()
         self._lane.close()
@@ -492,6 +496,12 @@ class Stub:
             if flight.outcome is None:
                 elapsed = now - flight.started_at
                 self._land(flight, Outcome(flight.question, CLOSED, attempts=flight.attempts, elapsed=elapsed))
+
+    def retire(self) -> None:
+        """Take no new questions from now on; close as soon as those under way have ended."""
+        self._is_retired = True
+        if not self._flights:
+            self.close()
 
     def after_fork(self) -> None:
         """In the child: leave the parent's sockets alone, and ask again what greenlets wait for."""

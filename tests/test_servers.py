@@ -1,0 +1,131 @@
+"""Servers as they are written, and in which order they are asked."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from gdns.errors import ConfigError
+from gdns.servers import LEAST_PATIENCE, PROBE_INTERVAL, ServerAddress, Servers
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "transport"),
+    [
+        ("192.0.2.1", "192.0.2.1:53", "udp"),
+        ("192.0.2.1:5353", "192.0.2.1:5353", "udp"),
+        ("2001:db8::1", "[2001:db8::1]:53", "udp"),
+        ("2001:DB8:0::1", "[2001:db8::1]:53", "udp"),
+        ("[2001:db8::1]", "[2001:db8::1]:53", "udp"),
+        ("[2001:db8::1]:5353", "[2001:db8::1]:5353", "udp"),
+        ("fe80::1%lo", "[fe80::1%1]:53", "udp"),
+        ("[fe80::1%1]:54", "[fe80::1%1]:54", "udp"),
+        ("udp://192.0.2.1:54", "192.0.2.1:54", "udp"),
+        ("tcp://192.0.2.1", "192.0.2.1:53", "tcp"),
+        ("TCP://[2001:db8::1]:54", "[2001:db8::1]:54", "tcp"),
+    ],
+)
+def test_a_server_is_written_as_an_address_with_or_without_a_port(text, shown, transport):
+    address = ServerAddress.parse(text)
+    assert str(address) == shown
+    assert address.transport == transport
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "''"),
+        ("ns1.example", "not a numeric IP address"),
+        ("192.0.2.256", "not a numeric IP address"),
+        ("127.1", "not a numeric IP address"),
+        ("192.0.2.1:", "port ''"),
+        ("192.0.2.1:0", "port '0'"),
+        ("192.0.2.1:65536", "port '65536'"),
+        ("192.0.2.1:dns", "port 'dns'"),
+        ("[2001:db8::1]:٥٣", "port"),
+        ("[192.0.2.1]:53", "not a numeric IP address"),
+        ("[2001:db8::1", "expected ADDRESS"),
+        ("https://192.0.2.1/dns-query", "scheme 'https' is not known, only udp://, tcp://"),
+        ("tls://192.0.2.1", "only udp://, tcp://"),
+        ("fe80::1%nosuchinterface", "no network interface 'nosuchinterface'"),
+        ("192.0.2.1\0", "not a numeric IP address"),
+    ],
+)
+def test_a_server_that_cannot_be_asked_is_refused_by_name(text, complaint):
+    with pytest.raises(ConfigError, match="name server") as caught:
+        ServerAddress.parse(text)
+    assert complaint in str(caught.value)
+
+
+def test_a_server_that_is_no_text_is_a_type_error():
+    with pytest.raises(TypeError, match="not bytes"):
+        ServerAddress.parse(b"192.0.2.1")
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:5353", "[::1]:5353"])
+def test_the_sockaddr_is_the_one_that_the_kernel_makes(text):
+    address = ServerAddress.parse(text)
+    with socket.socket(address.family, socket.SOCK_DGRAM) as sock:
+        sock.connect((address.host, address.port))
+        assert sock.getpeername()[:2] == (address.host, address.port)
+    size = 16 if address.family == socket.AF_INET else 28
+    assert len(address.sockaddr) == size
+
+
+def three() -> Servers:
+    return Servers(ServerAddress(f"192.0.2.{number}") for number in (1, 2, 3))
+
+
+def names(servers: Servers) -> list[str]:
+    return [server.address.host for server in servers.order]
+
+
+def test_servers_are_asked_in_the_order_of_the_configuration():
+    assert names(three()) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+
+
+def test_a_server_that_failed_goes_behind_the_others_until_it_answers():
+    servers = three()
+    servers.note_failure(servers.all[0], now=5.0)
+    assert names(servers) == ["192.0.2.2", "192.0.2.3", "192.0.2.1"]
+    servers.note_reply(servers.all[0])
+    assert names(servers) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+
+
+def test_of_servers_that_failed_the_one_that_has_rested_longest_comes_first():
+    servers = three()
+    for number, now in ((1, 5.0), (0, 6.0), (2, 7.0)):
+        servers.note_failure(servers.all[number], now)
+    assert names(servers) == ["192.0.2.2", "192.0.2.1", "192.0.2.3"]
+
+
+def test_only_servers_that_failed_are_probed_and_not_all_the_time():
+    servers = three()
+    assert servers.to_probe(100.0) == []
+    servers.note_failure(servers.all[1], now=100.0)
+    assert servers.to_probe(100.0) == [servers.all[1]]
+    servers.all[1].probed_at = 100.0
+    assert servers.to_probe(100.0 + PROBE_INTERVAL / 2) == []
+    servers.all[1].is_probed = True
+    assert servers.to_probe(200.0) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "timeout", "patience"),
+    [(1, 5.0, 5.0), (2, 5.0, 2.5), (3, 0.3, LEAST_PATIENCE), (1, 0.02, 0.02), (3, 0.02, 0.02)],
+)
+def test_servers_share_the_timeout(count, timeout, patience):
+    servers = Servers(ServerAddress(f"192.0.2.{number}") for number in range(1, count + 1))
+    assert servers.patience(timeout) == pytest.approx(patience)
+
+
+def test_each_question_to_a_server_elsewhere_has_a_port_of_its_own_and_loopback_shares():
+    elsewhere, here = Servers([ServerAddress("192.0.2.1"), ServerAddress("127.0.0.1")]).all
+    assert elsewhere.queries_per_socket == 1
+    assert here.queries_per_socket > 1
+
+
+def test_a_resolver_without_servers_is_refused():
+    with pytest.raises(ConfigError, match="at least one"):
+        Servers([])
