@@ -1,0 +1,200 @@
+"""The test server as a test sees it."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable
+from typing import Self, cast
+
+from gdns.testing.faults import Fault, as_json
+from gdns.testing.log import LoggedQuery
+from gdns.testing.process import Process
+from gdns.testing.sources import ZoneSource, read_source, record_lines
+
+POLL = 0.001  # seconds between two looks at the log
+
+
+class Server:
+    """A DNS server over UDP and TCP on loopback, in a process of its own.
+
+    It answers like a resolver that knows nothing but its zones: with AA and RA, through CNAMEs and wildcards,
+    with the SOA where there is nothing, and REFUSED outside. TCP serves several queries on a connection; UDP
+    honours the size given with EDNS.
+
+    >>> with Server({"www.example.": {"A": "192.0.2.1"}}) as server:
+    ...     server.address.startswith("127.0.0.1:"), server.questions
+    (True, [])
+    """
+
+    def __init__(
+        self,
+        zones: ZoneSource | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tcp_idle: float = 5.0,
+    ) -> None:
+        """Prepare a server; `start` or `with` starts it.
+
+        `zones` is a zone file, a folder of `*.zone` files, a dict such as
+        `{"www.example.": {"A": ["192.0.2.1"], "MX": (60, "10 mail.example.")}}`, or lines such as
+        `"www.example. 60 A 192.0.2.1"`. Names are absolute, with or without the final dot; data is written as
+        in a master file; the TTL is 300 seconds where none is given. A name with an empty dict is an empty
+        zone; a file without $ORIGIN is called after its zone. `host` is an IPv4 or IPv6 address; `port` 0 is
+        any free one; `tcp_idle` is the seconds after which an idle connection is closed. Raises ValueError,
+        TypeError or FileNotFoundError.
+        """
+        if not 0 <= port <= 65535:
+            raise ValueError(f"a port is between 0 and 65535, which {port} is not")
+        if not tcp_idle > 0:
+            raise ValueError(f"tcp_idle is a positive number of seconds, not {tcp_idle!r}")
+        self._host = str(ipaddress.ip_address(host))
+        self._wanted_port = port
+        self._tcp_idle = tcp_idle
+        self._records = read_source(zones)
+        self._process: Process | None = None
+        self._port = 0
+
+    def __repr__(self) -> str:
+        return f"<Server {self.address}>" if self._process else "<Server, not running>"
+
+    def __enter__(self) -> Self:
+        return self if self._process else self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # -- its process
+
+    def start(self) -> Self:
+        """Start serving.
+
+        Raises ValueError for records that cannot be read, OSError for a port not to be had.
+        """
+        if self._process:
+            raise RuntimeError("the server is running already")
+        self._process = Process("gdns.testing.child")
+        try:
+            self._ask("reset", **self._records._asdict())
+            self._port = cast(
+                int, self._ask("listen", host=self._host, port=self._wanted_port, tcp_idle=self._tcp_idle)
+            )
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Stop serving, and end the process. Safe to call twice; `start` makes a new one."""
+        if self._process:
+            self._process.close()
+            self._process = None
+
+    def stop_listening(self) -> None:
+        """Close the port: queries over UDP and connections are refused. What is pending is dropped."""
+        self._ask("stop")
+
+    def resume(self) -> None:
+        """Open the port again, the same one."""
+        self._ask("resume")
+
+    @property
+    def host(self) -> str:
+        """The address it listens on."""
+        return self._host
+
+    @property
+    def port(self) -> int:
+        """The port, the same for UDP and TCP. Raises RuntimeError until started."""
+        if not self._process:
+            raise RuntimeError("the server is not running")
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Host and port, as in "127.0.0.1:5353" and "[::1]:5353"."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    # -- what it knows
+
+    def add(self, *records: str) -> None:
+        """Add records, each a line such as "www.example. 60 A 192.0.2.7".
+
+        A record in no zone founds one at its top label. Raises ValueError with dnspython's words for a record
+        that cannot be read; none is added then.
+        """
+        self._ask("add", lines=record_lines(records))
+
+    def remove(self, name: str, rdtype: str | None = None) -> None:
+        """Remove the records of a name, or those of one type. Raises ValueError if there are none."""
+        self._ask("remove", name=name, rdtype=rdtype)
+
+    def reset(self, zones: ZoneSource | None = None) -> None:
+        """Begin anew on the same port: with these zones, no faults, an empty log and nothing pending."""
+        self._ask("reset", **read_source(zones)._asdict())
+
+    # -- what it saw
+
+    @property
+    def questions(self) -> list[tuple[str, str]]:
+        """Name, in lower case, and type of the queries seen: [("www.example.", "A")]."""
+        return [(query.name, query.rdtype) for query in self.queries]
+
+    @property
+    def queries(self) -> list[LoggedQuery]:
+        """The queries seen, oldest first; the last million of them."""
+        return [LoggedQuery._make(fields) for fields in cast(list[list[object]], self._ask("log"))]
+
+    @property
+    def query_count(self) -> int:
+        """How many queries were seen."""
+        return cast(int, self._ask("count", name=None))
+
+    def wait_for_query(
+        self,
+        name: str | None = None,
+        *,
+        count: int = 1,
+        timeout: float = 5.0,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        """Wait until so many queries (for that name) were seen in all.
+
+        `sleep` lets others run meanwhile, as `gevent.sleep` does; it is `time.sleep` if not given. Raises
+        TimeoutError after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while (seen := cast(int, self._ask("count", name=name))) < count:
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"saw {seen} of {count} queries for {name or 'any name'} in {timeout:g} s")
+            (sleep or time.sleep)(POLL)  # looked up each time: it may get patched
+
+    def clear(self) -> None:
+        """Forget the queries seen and the faults."""
+        self._ask("clear")
+
+    # -- what goes wrong
+
+    def fault(
+        self, name: str | None, fault: Fault, *, rdtype: str | None = None, times: int | None = None
+    ) -> None:
+        """Let queries for a name and type (None: any) meet a fault, so many times (None: always).
+
+        The fault set most narrowly counts, name before type; a new one takes the place of one set for the
+        same.
+        """
+        if not isinstance(fault, Fault):
+            raise TypeError(f"a fault is made by a call such as silent(), which {fault!r} is not")
+        if times is not None and times < 1:
+            raise ValueError(f"a fault happens at least once, not {times} times")
+        self._ask("fault", name=name, rdtype=rdtype, fault=as_json(fault), times=times)
+
+    def heal(self, name: str | None = None) -> None:
+        """Take back the faults set for a name; None: all faults."""
+        self._ask("heal", name=name)
+
+    def _ask(self, command: str, **arguments: object) -> object:
+        if not self._process:
+            raise RuntimeError("the server is not running")
+        return self._process.ask(command, **arguments)
