@@ -48,7 +48,7 @@ cdef class Link(Socket):
 
 cdef class Channel(Owner):
     cdef ares_channel_t* raw
-    cdef ares_dns_record_t* template
+    cdef ares_dns_record_t* records[64]  # what to send, by wishes
     cdef AresLane lane
     cdef Sockets sockets
     cdef dict by_id  # every query that c-ares has: id to Try
@@ -66,8 +66,7 @@ cdef class Channel(Owner):
     cdef void destroy(self) noexcept
     cdef void abandon(self) noexcept
     cdef int submit(self, Try attempt) except -1
-    cdef ares_dns_record_t* plain(self, Try attempt) except NULL
-    cdef ares_dns_record_t* special(self, Try attempt) except NULL
+    cdef ares_dns_record_t* record_for(self, int wishes) except NULL
     cdef int cancel(self, Try attempt) except -1
     cdef int on_writable(self, Link link) except -1
     cdef int read_datagrams(self, Link link) except -1
@@ -82,7 +81,9 @@ cdef class Channel(Owner):
     cdef int close_link(self, int handle) except -2
     cdef ssize_t receive(self, int handle, unsigned char* buffer, size_t space) except -2
     cdef ssize_t transmit(self, int handle, const unsigned char* data, size_t length) except -2
-    cdef bint claim(self, Link link, int id) except -1
+    cdef Py_ssize_t put_question(
+        self, Link link, const unsigned char* data, size_t length, unsigned char* message
+    ) except -2
     cdef ssize_t transmit_stream(self, Link link, const unsigned char* data, size_t length) except -2
     cdef int write_stream(self, Link link) except -1
     cdef int local_address(self, int handle, sockaddr* address, socklen_t* length) except -2

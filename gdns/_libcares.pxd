@@ -126,8 +126,6 @@ cdef struct Functions:
     int (*dns_record_create)(ares_dns_record_t** record, unsigned short id, unsigned short flags, int opcode, int rcode) noexcept
     void (*dns_record_destroy)(ares_dns_record_t* record) noexcept
     int (*dns_record_query_add)(ares_dns_record_t* record, const char* name, int rdtype, int rdclass) noexcept
-    int (*dns_record_query_set_name)(ares_dns_record_t* record, size_t index, const char* name) noexcept
-    int (*dns_record_query_set_type)(ares_dns_record_t* record, size_t index, int rdtype) noexcept
     int (*dns_record_rr_add)(ares_dns_rr_t** rr, ares_dns_record_t* record, int section, const char* name, int rdtype, int rdclass, unsigned int ttl) noexcept
     int (*dns_rr_set_u16)(ares_dns_rr_t* rr, int key, unsigned short value) noexcept
     int (*dns_rr_set_u8)(ares_dns_rr_t* rr, int key, unsigned char value) noexcept

@@ -66,7 +66,7 @@ cdef int _load_from(str file, str origin) except -1:
         b"ares_library_init", b"ares_version", b"ares_strerror", b"ares_init_options", b"ares_save_options",
         b"ares_destroy_options", b"ares_destroy", b"ares_set_servers_ports_csv", b"ares_set_socket_functions_ex",
         b"ares_process_fds", b"ares_send_dnsrec", b"ares_dns_record_create", b"ares_dns_record_destroy",
-        b"ares_dns_record_query_add", b"ares_dns_record_query_set_name", b"ares_dns_record_query_set_type",
+        b"ares_dns_record_query_add",
         b"ares_dns_record_rr_add", b"ares_dns_rr_set_u16", b"ares_dns_rr_set_u8", b"ares_queue_active_queries",
     ]  # in the order of the members of Functions, each one pointer
     cdef void** table = <void**>&ares

@@ -3,14 +3,14 @@
 from enum import IntEnum
 from typing import Literal, NoReturn, final
 
-Reason = Literal["empty label", "label too long", "name too long", "bad escape", "not ascii", "NUL"]
+_Reason = Literal["empty label", "label too long", "name too long", "bad escape", "not ascii", "NUL"]
 
 class BadName(ValueError):
     """A text or wire name that cannot be asked for; `str()` is a sentence, `reason` one of six words."""
 
-    def __init__(self, message: str, reason: Reason) -> None: ...
+    def __init__(self, message: str, reason: _Reason) -> None: ...
     @property
-    def reason(self) -> Reason: ...
+    def reason(self) -> _Reason: ...
 
 @final
 class Question:
@@ -43,7 +43,7 @@ class Question:
     def key(self) -> bytes:
         """`wire` with A-Z of the name in lower case."""
 
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
 def build_query(

@@ -141,7 +141,7 @@ cdef bad_name(str problem, object text, Py_ssize_t at, str reason):
 
 
 cdef int write_name(object text, unsigned char* room, bint* plain) except -1:
-    """Write presentation text as a wire name; say how many octets, at most 255. `plain`: no escape is needed."""
+    """Write presentation text as a wire name; say how many octets, at most 255. `plain`: without escapes."""
     if not PyUnicode_IS_ASCII(text):
         stranger = next(at for at, letter in enumerate(text) if ord(letter) > 127)
         raise bad_name("has a letter outside ASCII", text, stranger, "not ascii")

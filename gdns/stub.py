@@ -265,12 +265,12 @@ class Stub:
         server.in_flight -= 1
         if server.queue:
             self._pump(server, now)
-        if isinstance(attempt.flight, _Probe):
-            self._end_probe(attempt.flight, attempt)
-            return
-        flight = attempt.flight
-        if flight is None:
-            return  # it was given up
+        asker = attempt.flight
+        if not isinstance(asker, Flight):
+            if isinstance(asker, _Probe):
+                self._end_probe(asker, attempt)
+            return  # else it was given up
+        flight = asker
         if attempt is flight.attempt:
             flight.attempt = None
         elif flight.earlier is not None and attempt in flight.earlier:

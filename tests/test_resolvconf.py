@@ -211,11 +211,8 @@ def test_a_sortlist_holds_networks_with_masks(text, expected):
     assert parsed.sortlist == tuple((number(net), number(mask)) for net, mask in expected)
 
 
-words = st.sampled_from(
-    b"nameserver ,search ,domain ,options ,sortlist ,ndots:,timeout:,192.0.2.1,\n, ,/,;,%,\0,99999999999".split(
-        b","
-    )
-)
+keywords = [b"nameserver ", b"search ", b"domain ", b"options ", b"sortlist "]
+words = st.sampled_from([*keywords, b"ndots:", b"192.0.2.1", b"\n", b" ", b"/", b";", b"%", b"\0", b"9" * 20])
 
 
 @given(st.binary(max_size=200) | st.lists(words | st.binary(max_size=3), max_size=40).map(b"".join))

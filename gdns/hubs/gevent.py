@@ -24,7 +24,7 @@ class GeventHub:
     def __init__(self, hub: Hub) -> None:
         self.greenlet = hub
         self.switch: Callable[[], object] = hub.switch
-        self._loop = hub.loop
+        self._loop: Loop = hub.loop
         self._open: set[Callable[[], None]] = set()  # what closes the watchers made here
 
     @staticmethod
@@ -48,14 +48,16 @@ class GeventHub:
         return adapter
 
     def watch(self, fd: int, callback: Callable[[], object]) -> GeventWatch:
-        return GeventWatch(self, self._loop.io(fd, READ), callback)
+        return GeventWatch(self, self._live_loop().io(fd, READ), callback)
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> GeventTimer:
-        self._loop.update_now()  # else it would count from the loop's last turn, which can be long ago
-        return GeventTimer(self, self._loop.timer(max(SHORTEST, seconds)), callback)
+        loop = self._live_loop()
+        loop.update_now()  # else it would count from the loop's last turn, which can be long ago
+        return GeventTimer(self, loop.timer(max(SHORTEST, seconds)), callback)
 
     def call_soon(self, callback: Callable[[], object]) -> None:
-        self._loop.run_callback(callback)
+        if self._loop.ptr:
+            self._loop.run_callback(callback)
 
     def close(self) -> None:
         """Close the watches and cancel the timers made here; gevent's hub goes on."""
@@ -65,9 +67,29 @@ class GeventHub:
     def handle_error(self, context: object, error: BaseException) -> None:
         self.greenlet.handle_error(context, type(error), error, error.__traceback__)
 
+    def _live_loop(self) -> Loop:
+        if not self._loop.ptr:
+            raise RuntimeError("gevent's hub has been destroyed")
+        return self._loop
+
+    def _close_watcher(self, watcher: Watcher) -> None:
+        if self._loop.ptr:  # a destroyed loop of libuv's ends the process when it is asked for anything
+            watcher.close()
+
+
+class Loop(Protocol):
+    """What we use of gevent's event loops."""
+
+    ptr: object  # false once destroyed
+
+    def io(self, fd: int, events: int) -> Watcher: ...
+    def timer(self, seconds: float) -> Watcher: ...
+    def run_callback(self, callback: Callable[[], object]) -> object: ...
+    def update_now(self) -> None: ...
+
 
 class Watcher(Protocol):
-    """What the two loops' watchers have in common."""
+    """What we use of gevent's watchers."""
 
     active: bool
 
@@ -89,19 +111,20 @@ class GeventWatch:
 
     def start(self) -> None:
         if self._watcher is None:
-            raise RuntimeError("this watch is closed")
+            raise RuntimeError("this watch has been closed")
+        self._hub._live_loop()
         if not self._watcher.active:
             self._watcher.start(self._fire)
 
     def stop(self) -> None:
-        if self._watcher is not None and self._watcher.active:
+        if self._watcher is not None and self._hub._loop.ptr:
             self._watcher.stop()
 
     def close(self) -> None:
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             self._hub._open.discard(self.close)
-            watcher.close()
+            self._hub._close_watcher(watcher)
 
     def _fire(self) -> None:
         try:
@@ -126,7 +149,7 @@ class GeventTimer:
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             self._hub._open.discard(self.cancel)
-            watcher.close()
+            self._hub._close_watcher(watcher)
 
     def _fire(self) -> None:
         self.cancel()

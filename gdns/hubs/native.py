@@ -103,9 +103,11 @@ class NativeHub:
             timer.cancel()
 
     def watch(self, fd: int, callback: Callable[[], object]) -> NativeWatch:
+        self._check_open()
         return NativeWatch(self, fd, callback)
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> NativeTimer:
+        self._check_open()
         timer = NativeTimer(self, callback)
         heappush(self._timers, (monotonic() + seconds, next(self._timers_made), timer))
         self._timers_due += 1
@@ -115,7 +117,7 @@ class NativeHub:
         self._calls.append(callback)
 
     def close(self) -> None:
-        """End the hub, giving back its fd; other greenlets that are parked stay so. Safe to call twice.
+        """End the hub, giving back its fd; greenlets that are parked stay so. Safe to call twice.
 
         Called elsewhere than in the main greenlet, it ends the hub when that is next switched to.
         """
@@ -125,7 +127,7 @@ class NativeHub:
         self._epoll.close()
         self._started.clear()
         if self.greenlet and getcurrent() is self.greenlet.parent:
-            self.greenlet.throw(GreenletExit)  # its frames refer to us, and nothing else would end them
+            self.greenlet.throw(GreenletExit)  # its frames refer to us, unseen by the garbage collector
 
     def handle_error(self, context: object, error: BaseException) -> None:
         if isinstance(error, GreenletExit):
@@ -185,6 +187,10 @@ class NativeHub:
         except BaseException as error:
             self.handle_error(callback, error)
 
+    def _check_open(self) -> None:
+        if self.closed:
+            raise RuntimeError("this hub has been closed")
+
     def _throw_into_main(self, error: BaseException) -> None:
         main = self.greenlet.parent
         assert main is not None
@@ -223,8 +229,9 @@ class NativeWatch:
         self.callback = callback
 
     def start(self) -> None:
-        if self._closed or self._hub.closed:
-            raise RuntimeError("this watch is closed, or its hub")
+        self._hub._check_open()
+        if self._closed:
+            raise RuntimeError("this watch has been closed")
         started = self._hub._started
         if started.get(self._fd) is not self:
             self._hub._epoll.register(self._fd, select.EPOLLIN)

@@ -22,7 +22,7 @@ class Watch(Protocol):
     def start(self) -> None:
         """Begin, or go on, calling back. Does nothing if started already.
 
-        Raises RuntimeError once closed, OSError for an fd that cannot be polled.
+        Raises RuntimeError once it is closed or the hub has ended; OSError for an fd that cannot be polled.
         """
 
     def stop(self) -> None:
@@ -55,16 +55,20 @@ class Hub(Protocol):
         """The greenlet that runs the event loop."""
 
     def watch(self, fd: int, callback: Callable[[], object]) -> Watch:
-        """A stopped watch, which will call `callback` while `fd` is readable."""
+        """A stopped watch, which will call `callback` while `fd` is readable.
+
+        Raises RuntimeError once the hub has ended, and may raise OSError for what is no open fd.
+        """
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call `callback` once, `seconds` from now or in the next turn, whichever is later.
 
         It may be early by two milliseconds (libuv counts whole ones).
+        Raises RuntimeError once the hub has ended.
         """
 
     def call_soon(self, callback: Callable[[], object]) -> None:
-        """Call `callback` once in the hub's next turn. Calls keep their order."""
+        """Call `callback` once in the hub's next turn; never once it has ended. Calls keep their order."""
 
     def switch(self) -> object:
         """Park the calling greenlet until somebody switches to it. What that somebody passes is returned.

@@ -1,0 +1,339 @@
+"""The c-ares lane and the library under it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gdns import _ares, _libcares
+from gdns._ares import AresLane, Try
+from gdns._sockets import Sockets
+from gdns._wire import Question
+from gdns.servers import Server, ServerAddress
+from gdns.testing import delay, malformed, rcode, silent, then_answer, truncated, wrong_id
+
+A, TXT, SOA = 1, 16, 6
+
+
+class Lane:
+    """A lane with nothing around it: no hub, no policy."""
+
+    def __init__(self) -> None:
+        self.sockets = Sockets()
+        self.lane = AresLane(self.sockets)
+        self.servers: dict[str, Server] = {}
+
+    def ask(self, server: object, qname: str, rdtype: int = A, wishes: int = 0) -> Try:
+        address = getattr(server, "address", server)
+        known = self.servers.setdefault(address, Server(ServerAddress.parse(address)))
+        return self.lane.ask(known, Question(qname, rdtype), wishes)
+
+    def turn(self, seconds: float = 5.0) -> list[Try]:
+        """Wait until something is ready, and let it through."""
+        poll = select.poll()
+        poll.register(self.sockets.fileno(), select.POLLIN)
+        if not self.lane.needs_flush:
+            poll.poll(seconds * 1000)
+        self.sockets.poll(256)
+        self.lane.flush()
+        ended = []
+        while (attempt := self.lane.take_ended()) is not None:
+            ended.append(attempt)
+        return ended
+
+    def finish(self, *attempts: Try, seconds: float = 5.0) -> None:
+        give_up_at = time.monotonic() + seconds
+        while not all(attempt.ended for attempt in attempts):
+            assert time.monotonic() < give_up_at, "the lane did not end its tries"
+            self.turn(0.1)
+
+
+@pytest.fixture
+def lane():
+    lane = Lane()
+    yield lane
+    lane.lane.close()
+    lane.sockets.close()
+
+
+# The library
+
+
+def test_the_library_is_the_one_in_the_wheel_of_pycares():
+    import pycares
+
+    assert Path(_libcares.library_file()).parent == Path(pycares.__file__).parent
+    assert _libcares.version() == pycares.__version__ or _libcares.version().startswith("1.")
+
+
+def test_the_mirrored_structs_are_laid_out_as_pycares_was_built():
+    from pycares._cares import ffi
+
+    for struct, offsets in _libcares.layout().items():
+        for member, octets in offsets.items():
+            expected = ffi.offsetof(f"struct {struct}", member) if member else ffi.sizeof(f"struct {struct}")
+            assert octets == expected, f"{struct}.{member}"
+
+
+def run_import(**environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from gdns import _libcares as c; print(c.version(), c.library_file())"],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_gdns_libcares_names_the_library(tmp_path):
+    copy = tmp_path / "libcares.so.2"
+    shutil.copy(_libcares.library_file(), copy)
+    done = run_import(GDNS_LIBCARES=str(copy))
+    assert done.stdout.split() == [_libcares.version(), str(copy)], done.stderr
+
+
+def test_without_the_wheel_the_systems_library_serves(tmp_path):
+    shutil.copy(_libcares.library_file(), tmp_path / _libcares.SYSTEM_LIBRARY)
+    program = (
+        "import importlib.util as u, sys; find = u.find_spec\n"
+        "u.find_spec = lambda name, *more: None if name == 'pycares' else find(name, *more)\n"
+        "from gdns import _libcares as c; print(c.library_file())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == str(tmp_path / _libcares.SYSTEM_LIBRARY), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (None, "cannot be loaded"),
+        ('const char* ares_version(int* n) { *n = 0x011201; return "1.18.1"; }', "is c-ares 1.18.1"),
+        ('const char* ares_version(int* n) { *n = 0x020000; return "2.0.0"; }', "is c-ares 2.0.0"),
+        ('const char* ares_version(int* n) { *n = 0x012209; return "1.34.9"; }', "without ares_"),
+        ("int nothing;", "does not export c-ares"),
+    ],
+)
+def test_a_library_that_will_not_do_is_refused_saying_what_was_found_and_what_is_needed(
+    tmp_path, source, complaint
+):
+    library = tmp_path / "libother.so"
+    if source is not None:
+        subprocess.run(
+            ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=source, text=True, check=True
+        )
+    done = run_import(GDNS_LIBCARES=str(library))
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: gdns needs c-ares 1.34 or later (below 2)")
+    assert str(library) in last
+    assert "GDNS_LIBCARES" in last
+    assert complaint in last
+
+
+def test_loading_does_not_import_pycares():
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, gdns._ares; print('pycares' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "False"
+
+
+# Tries
+
+
+def test_a_try_ends_with_the_message_as_the_server_sent_it(lane, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    attempt = lane.ask(dns_server, "www.example.")
+    lane.finish(attempt)
+    assert attempt.reply.addresses == ("192.0.2.7",)
+    assert attempt.reply.message[2] & 0x80
+    assert (attempt.error, attempt.errno, attempt.transport) == ("", 0, "udp")
+
+
+@pytest.mark.parametrize(("word", "number"), [("SERVFAIL", 2), ("REFUSED", 5), ("NOTIMP", 4), ("FORMERR", 1)])
+def test_a_failure_of_the_server_is_a_reply_and_is_not_asked_again(lane, dns_server, word, number):
+    dns_server.fault("www.example.", rcode(word))
+    attempt = lane.ask(dns_server, "www.example.")
+    lane.finish(attempt)
+    assert attempt.reply.rcode == number
+    assert dns_server.questions == [("www.example.", "A")]
+
+
+def test_a_truncated_reply_is_fetched_over_tcp(lane, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    dns_server.fault("www.example.", truncated())
+    attempt = lane.ask(dns_server, "www.example.")
+    lane.finish(attempt)
+    assert attempt.reply.addresses == ("192.0.2.7",)
+    assert attempt.transport == "tcp"
+    assert [query.transport for query in dns_server.queries] == ["udp", "tcp"]
+
+
+def test_a_reply_of_64_kib_comes_whole_over_tcp(lane, dns_server):
+    dns_server.add(*(f"big.example. 60 TXT {number:03d}{'x' * 240}" for number in range(255)))
+    attempt = lane.ask(dns_server, "big.example.", TXT)
+    lane.finish(attempt)
+    assert len(attempt.reply.message) > 60_000
+    assert attempt.reply.answered
+
+
+def test_questions_can_go_over_tcp_from_the_start_and_share_a_connection(lane, dns_server):
+    dns_server.add(*(f"n{number}.example. 60 A 192.0.2.{number}" for number in range(50)))
+    attempts = [lane.ask(dns_server, f"n{number}.example.", wishes=_ares.USE_TCP) for number in range(50)]
+    lane.finish(*attempts)
+    assert [attempt.reply.addresses for attempt in attempts] == [(f"192.0.2.{n}",) for n in range(50)]
+    assert len({(query.transport, query.port) for query in dns_server.queries}) == 1
+
+
+def test_the_socket_functions_do_what_c_ares_asks_of_each(lane, dns_server):
+    """With EDNS c-ares also asks for the local address, to bind a cookie to; all sockets are closed at the end."""
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    plain = lane.ask(dns_server, "www.example.")
+    edns = lane.ask(dns_server, "www.example.", wishes=_ares.USE_EDNS)
+    stream = lane.ask(dns_server, "www.example.", wishes=_ares.USE_EDNS | _ares.USE_TCP)
+    assert len(lane.sockets) > 0
+    lane.finish(plain, edns, stream)
+    assert sorted((query.transport, query.edns) for query in dns_server.queries) == [
+        ("tcp", True),
+        ("udp", False),
+        ("udp", True),
+    ]
+    lane.lane.flush()
+    assert lane.lane.pending == 0
+    assert len(lane.sockets) == 0
+
+
+# What is no reply
+
+
+def test_a_reply_with_another_id_is_dropped_and_the_wait_goes_on(lane, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    dns_server.fault("www.example.", wrong_id() | then_answer())
+    attempt = lane.ask(dns_server, "www.example.")
+    lane.finish(attempt)
+    assert attempt.reply.addresses == ("192.0.2.7",)
+    assert lane.lane.dropped["unknown id"] == 1
+
+
+def test_a_malformed_reply_ends_neither_its_own_try_nor_those_beside_it(lane, dns_server):
+    dns_server.add("bad.example. 60 A 192.0.2.1", *(f"n{n}.example. 60 A 192.0.2.{n}" for n in range(20)))
+    dns_server.fault("bad.example.", malformed() | then_answer())
+    attempts = [lane.ask(dns_server, "bad.example.")]
+    attempts += [lane.ask(dns_server, f"n{number}.example.") for number in range(20)]
+    lane.finish(*attempts)
+    assert all(attempt.reply.answered for attempt in attempts)
+    assert sum(lane.lane.dropped.values()) == 1
+
+
+# Ending without a reply
+
+
+def test_a_server_that_is_not_there_ends_the_try_with_the_systems_words(lane, dns_server):
+    dns_server.stop_listening()
+    try:
+        attempt = lane.ask(dns_server, "www.example.")
+        lane.finish(attempt)
+    finally:
+        dns_server.resume()
+    assert attempt.reply is None
+    assert attempt.error == "Connection refused"
+
+
+def test_a_refused_tcp_connection_ends_the_try(lane, dns_server):
+    dns_server.stop_listening()
+    try:
+        attempt = lane.ask(dns_server, "www.example.", wishes=_ares.USE_TCP)
+        lane.finish(attempt)
+    finally:
+        dns_server.resume()
+    assert attempt.error == "Connection refused"
+
+
+def test_an_address_that_cannot_be_sent_to_ends_the_try_inside_ask(lane):
+    attempt = lane.ask("255.255.255.255:53", "www.example.")  # broadcast, for which a socket needs leave
+    assert attempt.ended
+    assert attempt.reply is None
+    assert attempt.errno == errno.EACCES
+    assert lane.lane.take_ended() is attempt
+
+
+@pytest.mark.parametrize("wishes", [0, _ares.USE_TCP, _ares.USE_EDNS])
+def test_a_cancelled_try_ends_at_the_next_flush_and_leaves_nothing(lane, dns_server, wishes):
+    dns_server.fault(None, silent())
+    attempt = lane.ask(dns_server, "www.example.", wishes=wishes)
+    dns_server.wait_for_query() if not wishes else None
+    lane.lane.cancel(attempt)
+    assert not attempt.ended
+    lane.lane.flush()
+    assert attempt.ended
+    assert (attempt.reply, attempt.error) == (None, "cancelled")
+    assert lane.lane.pending == 0
+
+
+def test_cancelling_one_try_leaves_those_beside_it(lane, dns_server):
+    dns_server.add("slow.example. 60 A 192.0.2.1", "other.example. 60 A 192.0.2.2")
+    dns_server.fault("slow.example.", silent())
+    dns_server.fault("other.example.", delay(0.05))
+    slow, other = lane.ask(dns_server, "slow.example."), lane.ask(dns_server, "other.example.")
+    lane.lane.cancel(slow)
+    lane.finish(slow, other)
+    assert other.reply.addresses == ("192.0.2.2",)
+
+
+def test_closing_ends_every_try_and_every_socket(lane, dns_server):
+    dns_server.fault(None, silent())
+    attempts = [lane.ask(dns_server, f"n{n}.example.", wishes=n % 2 * _ares.USE_TCP) for n in range(10)]
+    lane.lane.close()
+    assert all(attempt.ended and attempt.reply is None for attempt in attempts)
+    assert len(lane.sockets) == 0
+    lane.lane.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        lane.ask(dns_server, "www.example.")
+
+
+def test_the_root_and_names_with_odd_octets_can_be_asked_for(lane, dns_server):
+    names = [".", r"a\.b.example.", r"\000\255.example.", r"back\\slash.example.", "_srv._tcp.example."]
+    attempts = [lane.ask(dns_server, name, SOA) for name in names]
+    lane.finish(*attempts)
+    assert all(attempt.reply is not None for attempt in attempts)
+
+
+def test_a_thousand_tries_in_flight_lose_nothing(lane, dns_server):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    attempts = [lane.ask(dns_server, f"n{number}.example.") for number in range(1000)]
+    lane.finish(*attempts)
+    assert all(attempt.reply.addresses == ("192.0.2.7",) for attempt in attempts)
+
+
+def test_tries_under_way_when_a_lane_is_dropped_are_freed_with_it():
+    program = (
+        "import gc, os, sys\n"
+        "sys.path.insert(0, 'tests')\n"
+        "from gdns._ares import AresLane; from gdns._sockets import Sockets; from gdns._wire import Question\n"
+        "from gdns.servers import Server, ServerAddress\n"
+        "server = Server(ServerAddress.parse('127.0.0.1:1'))\n"
+        "def fds(): return len(os.listdir('/proc/self/fd'))\n"
+        "before = fds()\n"
+        "for _ in range(200):\n"
+        "    lane = AresLane(Sockets()); lane.ask(server, Question('www.example.', 1)); lane.close(); del lane\n"
+        "gc.collect(); print(fds() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "0", done.stderr
