@@ -288,7 +288,14 @@ class Stub:
             status = status_of(reply)
             detail = ""
         outcome = Outcome(
-            flight.question, status, reply, server.name, flight.attempts, now - flight.started_at, detail
+            flight.question,
+            status,
+            reply,
+            server.name,
+            flight.attempts,
+            now - flight.started_at,
+            detail,
+            attempt.transport,
         )
         if reply is not None and (reply.rcode == 0 or status is NXDOMAIN):
             self._land(flight, outcome)

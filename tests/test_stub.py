@@ -272,6 +272,14 @@ def test_truncation_means_tcp(stub, dns_server):
     assert [query.transport for query in dns_server.queries] == ["udp", "tcp"]
 
 
+def test_an_outcome_knows_what_the_reply_came_over(stub, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7", "long.example. 60 A 192.0.2.8")
+    dns_server.fault("long.example.", truncated())
+    dns_server.fault("lame.example.", rcode("REFUSED"))
+    names = "www.example.", "long.example.", "missing.example.", "lame.example."
+    assert [stub.query(question(name)).transport for name in names] == ["udp", "tcp", "udp", "udp"]
+
+
 # Leaving
 
 
