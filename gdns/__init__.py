@@ -1,5 +1,100 @@
-"""A DNS resolver for greenlets: c-ares on the hub's event loop."""
+"""A DNS resolver for greenlets: c-ares on the hub's event loop.
+
+The functions of the `socket` module that look names up, and more, without stopping other greenlets::
+
+    import gdns
+
+    gdns.getaddrinfo("www.example.com", 443)
+    gdns.lookup("www.example.com")
+    gdns.resolve("example.com", "MX")
+
+They are the methods of `default_resolver()`, which does as the system's settings say. A `Resolver` of one's
+own takes other servers and other limits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from gdns._version import __version__
+from gdns.errors import ConfigError, GaiError, HostError, ResolverClosed
+from gdns.resolver import Resolver, default_resolver
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from gdns.records import NXDOMAIN, YXDOMAIN, LifetimeTimeout, NoAnswer, NoNameservers
+
+    _of_default = Resolver()
+    getaddrinfo = _of_default.getaddrinfo
+    gethostbyname = _of_default.gethostbyname
+    gethostbyname_ex = _of_default.gethostbyname_ex
+    gethostbyaddr = _of_default.gethostbyaddr
+    getnameinfo = _of_default.getnameinfo
+    getfqdn = _of_default.getfqdn
+    lookup = _of_default.lookup
+    resolve = _of_default.resolve
+    resolve_address = _of_default.resolve_address
+    resolve_name = _of_default.resolve_name
+    canonical_name = _of_default.canonical_name
+    zone_for_name = _of_default.zone_for_name
+
+_METHODS = (
+    "getaddrinfo",
+    "gethostbyname",
+    "gethostbyname_ex",
+    "gethostbyaddr",
+    "getnameinfo",
+    "getfqdn",
+    "lookup",
+    "resolve",
+    "resolve_address",
+    "resolve_name",
+    "canonical_name",
+    "zone_for_name",
+)
+_EXCEPTIONS_OF_RESOLVE = ("NXDOMAIN", "LifetimeTimeout", "NoAnswer", "NoNameservers", "YXDOMAIN")
+
+__all__ = [
+    "ConfigError",
+    "GaiError",
+    "HostError",
+    "LifetimeTimeout",
+    "NXDOMAIN",
+    "NoAnswer",
+    "NoNameservers",
+    "Resolver",
+    "ResolverClosed",
+    "YXDOMAIN",
+    "__version__",
+    "canonical_name",
+    "default_resolver",
+    "getaddrinfo",
+    "getfqdn",
+    "gethostbyaddr",
+    "gethostbyname",
+    "gethostbyname_ex",
+    "getnameinfo",
+    "lookup",
+    "resolve",
+    "resolve_address",
+    "resolve_name",
+    "zone_for_name",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is not needed by everybody when it is first asked for (PEP 562)."""
+    value: object
+    if name in _METHODS:
+        value = getattr(default_resolver(), name)
+    elif name in _EXCEPTIONS_OF_RESOLVE:
+        from gdns import records  # brings dnspython
+
+        value = getattr(records, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -373,20 +373,17 @@ cdef class Channel(Owner):
     cdef int take(self, Link link, const unsigned char* data, Py_ssize_t length) except -1:
         """Keep a message if it is a reply to what this socket asked; count it as dropped if not."""
         cdef Try attempt
-        cdef int refusal
-        if length < 12:
+        if length < HEADER:
             return self.lane.drop(DROPPED_SHORT)
         attempt = self.by_id.get((data[0] << 8) | data[1])
         if attempt is None or attempt.link is not link:
             return self.lane.drop(DROPPED_UNKNOWN_ID)
         if attempt.digested_in == self.lane.turn:
             return self.lane.drop(DROPPED_DUPLICATE)
-        refusal = _wire.verify(data, length, attempt.question)
-        if refusal:
-            return self.lane.drop(DROPPED_NOT_OURS)
         reply = _wire.read_reply(data, length, attempt.question)
         if type(reply) is not _wire.Reply:
-            return self.lane.drop(DROPPED_MALFORMED)
+            is_ours = reply == _wire.REFUSED_MALFORMED
+            return self.lane.drop(DROPPED_MALFORMED if is_ours else DROPPED_NOT_OURS)
         if (<_wire.Reply>reply).flags & TRUNCATED and link.is_stream:
             return self.lane.drop(DROPPED_MALFORMED)  # nothing is too long for TCP
         attempt.arrived = reply

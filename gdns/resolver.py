@@ -7,7 +7,8 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from socket import AF_UNSPEC
+from typing import TYPE_CHECKING, Unpack, cast
 from weakref import WeakSet
 
 from gdns import hubs, netdb
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     import dns.rdatatype
     import dns.resolver
 
+    from gdns import records
     from gdns.hubs import Hub
+
+IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not loaded for its sake
 
 _stubs: WeakSet[Stub] = WeakSet()
 
@@ -194,11 +198,40 @@ class Resolver:
             search,
         )
 
-    def resolve_address(self, ipaddr: str, lifetime: float | None = None) -> dns.resolver.Answer:
-        """The PTR records of an address; else as `resolve`."""
+    def resolve_address(self, ipaddr: str, **options: Unpack[records.Options]) -> dns.resolver.Answer:
+        """The PTR records of an address, as `dns.resolver.resolve_address`; else as `resolve`."""
         from gdns import records
 
-        return records.resolve_address(self._engine(), ipaddr, lifetime=lifetime)
+        return records.resolve_address(self._engine(), ipaddr, **options)
+
+    def resolve_name(
+        self, name: dns.name.Name | str, family: int = AF_UNSPEC, **options: Unpack[records.Options]
+    ) -> dns.resolver.HostAnswers:
+        """The A and AAAA records of a name, as `dns.resolver.resolve_name`; else as `resolve`."""
+        from gdns import records
+
+        return records.resolve_name(self._engine(), name, family, **options)
+
+    def canonical_name(self, name: dns.name.Name | str) -> dns.name.Name:
+        """The name at the end of a name's CNAME chain, as `dns.resolver.canonical_name`; else as `resolve`."""
+        from gdns import records
+
+        return records.canonical_name(self._engine(), name)
+
+    def zone_for_name(
+        self,
+        name: dns.name.Name | str,
+        rdclass: dns.rdataclass.RdataClass = IN,
+        tcp: bool = False,
+        lifetime: float | None = None,
+    ) -> dns.name.Name:
+        """The name of the zone that holds a name, as `dns.resolver.zone_for_name`; else as `resolve`.
+
+        Raises NotAbsolute and NoRootSOA of dnspython, too.
+        """
+        from gdns import records
+
+        return records.zone_for_name(self._engine(), name, rdclass, tcp, lifetime)
 
     # --- engines
 
