@@ -196,10 +196,10 @@ def reverse_name(address: str) -> str:
 
 
 def is_hostname(name: str) -> bool:
-    """Whether a CNAME target or PTR name may be shown to callers (glibc's res_hnok).
+    """Whether an address may be looked up for a name, or the name be shown as a CNAME's or PTR's (res_hnok).
 
     Labels hold letters, digits, `-` and `_`; the name must not start with `-`, which a program could take for
-    an option. The root is one.
+    an option. The root is one. glibc's nss_dns takes any other name for not found and asks nobody.
     """
     if "\\" in name:
         labels = to_labels(name)

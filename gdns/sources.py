@@ -1,0 +1,204 @@
+"""The addresses this host would speak from, as the kernel tells them."""
+
+import _socket  # the sockets of `socket` may be gevent's, which would look literals up
+import ctypes
+import os
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fcntl import ioctl
+from socket import (
+    AF_INET,
+    AF_INET6,
+    AF_NETLINK,
+    SOCK_CLOEXEC,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    if_indextoname,
+    inet_ntop,
+)
+
+from gdns.ordering import Source
+
+_KEEP = 1.0  # seconds an answer is good for
+_MEMO = 4096  # destinations remembered in that time
+
+# <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_addr.h>, <linux/if_arp.h>, <linux/sockios.h>
+_DUMP_ADDRESSES = struct.pack("=IHHIIBxxx", 20, 22, 0x301, 1, 0, 0)  # RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP
+_RTM_NEWADDR = 20
+_NLMSG_DONE = 3
+_NLMSG_ERROR = 2
+_IFA_ADDRESS = 1
+_IFA_F_OPTIMISTIC = 0x04
+_IFA_F_HOMEADDRESS = 0x10
+_IFA_F_DEPRECATED = 0x20
+_SIOCGIFHWADDR = 0x8927
+_TUNNELS = frozenset((768, 769, 776))  # ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_SIT
+
+_connect = ctypes.PyDLL(None).connect
+_connect.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+_UNSPEC = bytes(16)  # a sockaddr of family AF_UNSPEC, which Python's connect cannot say
+
+
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    """What is known of one of the host's addresses."""
+
+    index: int
+    prefix_length: int
+    flags: int
+
+
+class Sources:
+    """Finds source addresses as glibc's getaddrinfo does, for the use of one thread.
+
+    A UDP socket is connected to the destination and asked for its name: nothing is sent. One socket a family
+    is kept and its connection dissolved between two questions. Answers are kept for a second of the clock.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._fresh_until = float("-inf")
+        self._sources: dict[str, Source | None] = {}
+        self._interfaces: dict[str, _Interface] | None = None
+        self._described: dict[str, Source] = {}
+        self._sockets: dict[int, _socket.socket] = {}
+        self._pid = os.getpid()
+
+    def source_of(self, destination: str) -> Source | None:
+        """Where packets to this address would come from; None if there is no way to it."""
+        self._forget_if_old()
+        try:
+            return self._sources[destination]
+        except KeyError:
+            pass
+        if len(self._sources) >= _MEMO:
+            self._sources.clear()
+        source = self._sources[destination] = self._ask(destination)
+        return source
+
+    def families(self) -> tuple[bool, bool]:
+        """Whether the host has an address of IPv4, of IPv6, as AI_ADDRCONFIG counts.
+
+        Every address counts, on whatever interface, except 127.0.0.1 and ::1. Both if it cannot be known.
+        """
+        self._forget_if_old()
+        interfaces = self._load_interfaces()
+        if not interfaces:
+            return True, True
+        return (
+            any(":" not in address for address in interfaces if address != "127.0.0.1"),
+            any(":" in address for address in interfaces if address != "::1"),
+        )
+
+    def close(self) -> None:
+        """Close the sockets; another question would open them again."""
+        while self._sockets:
+            self._sockets.popitem()[1].close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _forget_if_old(self) -> None:
+        now = self._clock()
+        if now >= self._fresh_until:
+            self._fresh_until = now + _KEEP
+            self._sources.clear()
+            self._described.clear()
+            self._interfaces = None
+
+    def _ask(self, destination: str) -> Source | None:
+        try:
+            address = self._source_address(destination)
+        except OSError:
+            return None
+        source = self._described.get(address)
+        if source is None:
+            source = self._described[address] = self._describe(address)
+        return source
+
+    def _describe(self, address: str) -> Source:
+        embedded = address.rpartition(":")[2] if "." in address else address
+        has_ipv6 = self.families()[1]
+        interface = self._load_interfaces().get(embedded) if has_ipv6 else None
+        if interface is None:  # without IPv6, glibc throws away what it has learnt of IPv4
+            return Source(address, is_native=False)
+        return Source(
+            address,
+            prefix_length=interface.prefix_length,
+            is_deprecated=interface.flags & (_IFA_F_DEPRECATED | _IFA_F_OPTIMISTIC) != 0,
+            is_home=interface.flags & _IFA_F_HOMEADDRESS != 0,
+            is_native=self._is_native(interface.index),
+        )
+
+    def _source_address(self, destination: str) -> str:
+        if self._pid != os.getpid():  # a parent's socket has the parent's connections
+            self.close()
+            self._pid = os.getpid()
+        family = AF_INET6 if ":" in destination else AF_INET
+        socket = self._sockets.get(family)
+        if socket is None:
+            socket = self._sockets[family] = _socket.socket(family, SOCK_DGRAM | SOCK_CLOEXEC)
+        _connect(socket.fileno(), _UNSPEC, len(_UNSPEC))
+        if family == AF_INET:
+            socket.connect((destination, 0))
+        else:
+            address, _, scope = destination.partition("%")
+            socket.connect((address, 0, 0, int(scope) if scope.isdigit() else 0))
+        name: str = socket.getsockname()[0]
+        return name.partition("%")[0]
+
+    def _is_native(self, index: int) -> bool:
+        """Whether an interface is no tunnel (rule 7)."""
+        try:
+            request = struct.pack("16s24x", if_indextoname(index).encode())
+            answer = ioctl(next(iter(self._sockets.values())).fileno(), _SIOCGIFHWADDR, request)
+        except OSError:
+            return False
+        return struct.unpack_from("=H", answer, 16)[0] not in _TUNNELS
+
+    def _load_interfaces(self) -> dict[str, _Interface]:
+        if self._interfaces is None:
+            try:
+                self._interfaces = dict(_interfaces())
+            except OSError:
+                self._interfaces = {}
+        return self._interfaces
+
+
+def _interfaces() -> Iterator[tuple[str, _Interface]]:
+    """All addresses of this host with what is known of them. Raises OSError where netlink is refused."""
+    netlink = _socket.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)
+    try:
+        netlink.setblocking(False)  # the kernel answers at once or not at all
+        netlink.sendto(_DUMP_ADDRESSES, (0, 0))
+        while True:
+            for kind, body in _records(netlink.recv(1 << 16), _NETLINK_HEADER):
+                if kind == _NLMSG_DONE:
+                    return
+                if kind == _NLMSG_ERROR:
+                    raise OSError("the kernel refuses to list addresses")
+                if kind == _RTM_NEWADDR:
+                    family, prefix_length, flags, index = struct.unpack_from("=BBBxI", body)
+                    for attribute, value in _records(body[8:], _ATTRIBUTE_HEADER):
+                        # on a point-to-point link the peer's address, which is what glibc goes by
+                        if attribute == _IFA_ADDRESS and family in (AF_INET, AF_INET6):
+                            yield inet_ntop(family, value), _Interface(index, prefix_length, flags)
+    finally:
+        netlink.close()
+
+
+_NETLINK_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
+_ATTRIBUTE_HEADER = struct.Struct("=HH")  # length, type
+
+
+def _records(message: bytes, header: struct.Struct) -> Iterator[tuple[int, bytes]]:
+    """The types with the bodies of netlink's records, each of which begins with its length and type."""
+    position = 0
+    while position + header.size <= len(message):
+        length, kind = header.unpack_from(message, position)[:2]
+        if length < header.size:
+            return
+        yield kind, message[position + header.size : position + length]
+        position += (length + 3) & ~3
