@@ -91,8 +91,6 @@ class Loop(Protocol):
 class Watcher(Protocol):
     """What we use of gevent's watchers."""
 
-    active: bool
-
     def start(self, callback: Callable[[], object]) -> None: ...
     def stop(self) -> None: ...
     def close(self) -> None: ...
@@ -113,8 +111,7 @@ class GeventWatch:
         if self._watcher is None:
             raise RuntimeError("this watch has been closed")
         self._hub._live_loop()
-        if not self._watcher.active:
-            self._watcher.start(self._fire)
+        self._watcher.start(self._fire)
 
     def stop(self) -> None:
         if self._watcher is not None and self._hub._loop.ptr:

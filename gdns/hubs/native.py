@@ -19,7 +19,7 @@ from weakref import WeakSet
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from gdns.hubs.task import Task
+from gdns.hubs.task import Task, join
 from gdns.hubs.waiter import Waiter
 
 P = ParamSpec("P")
@@ -71,27 +71,7 @@ class NativeHub:
 
     def join(self, *tasks: Task[object], timeout: float | None = None) -> bool:
         """Wait until all tasks have ended: True; or False once `timeout` seconds have passed."""
-        running = {task for task in tasks if not task.ended}
-        if not running:
-            return True
-        waiter = Waiter(self)
-
-        def strike(task: Task[object]) -> None:
-            running.discard(task)
-            if not running:
-                waiter.wake()
-
-        for task in running:
-            task.on_end.append(strike)
-        timer = None if timeout is None else self.call_later(timeout, waiter.wake)
-        try:
-            waiter.park()
-        finally:
-            if timer is not None:
-                timer.cancel()
-            for task in running:
-                task.on_end.remove(strike)
-        return not running
+        return join(self, tasks, timeout)
 
     def sleep(self, seconds: float) -> None:
         """Park the calling greenlet for `seconds`; 0 gives the others a turn."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 from greenlet import GreenletExit, greenlet
+
+from gdns.hubs.waiter import Waiter
 
 if TYPE_CHECKING:
     from gdns.hubs.native import NativeHub
@@ -76,3 +78,28 @@ class Task(greenlet, Generic[T_co]):
         del self._function  # it may hold what the task was the last to use
         for call in self.on_end:
             call(self)
+
+
+def join(hub: NativeHub, tasks: Iterable[Task[object]], timeout: float | None) -> bool:
+    """Wait until all tasks have ended: True; or False once `timeout` seconds have passed."""
+    running = {task for task in tasks if not task.ended}
+    if not running:
+        return True
+    waiter = Waiter(hub)
+
+    def strike(task: Task[object]) -> None:
+        running.discard(task)
+        if not running:
+            waiter.wake()
+
+    for task in running:
+        task.on_end.append(strike)
+    timer = None if timeout is None else hub.call_later(timeout, waiter.wake)
+    try:
+        waiter.park()
+    finally:
+        if timer is not None:
+            timer.cancel()
+        for task in running:
+            task.on_end.remove(strike)
+    return not running

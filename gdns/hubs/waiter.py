@@ -37,9 +37,7 @@ class Waiter:
         self._parked = parked
         try:
             hub.switch()
-            while (
-                not self._over
-            ):  # a stranger switched to us; gevent's greenlets may be switched to by anybody
+            while not self._over:  # a stranger switched to us
                 if hub.greenlet.dead:
                     raise RuntimeError("the hub was closed while a greenlet waited for it")
                 hub.switch()

@@ -115,6 +115,28 @@ def test_a_watch_may_stop_itself_in_its_callback(stage, hub, pipe):
     assert len(calls) == 1
 
 
+def test_a_watch_stopped_by_another_in_the_same_turn_is_silent(stage, hub):
+    pipes = [os.pipe() for _ in range(2)]
+    calls = []
+
+    def stop_both():
+        calls.append(1)
+        for watch in watches:
+            watch.stop()
+
+    watches = [hub.watch(reading, stop_both) for reading, _ in pipes]
+    for watch, (_, writing) in zip(watches, pipes, strict=True):
+        watch.start()
+        os.write(writing, b"x")
+    stage.wait_until(lambda: calls)
+    stage.pause()
+    for watch in watches:
+        watch.close()
+    for fd in sum(pipes, ()):
+        os.close(fd)
+    assert (calls, stage.errors) == ([1], [])
+
+
 def test_a_closed_watch_is_silent_for_good(stage, watched):
     watch, calls = watched
     watch.start()
