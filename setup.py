@@ -32,6 +32,11 @@ setup(
     ext_modules=cythonize(
         [extension(module, "pyx") for module in modules] + [extension(module, "py") for module in COMPILED],
         build_dir="build/cython",
-        compiler_directives={"language_level": 3, "embedsignature": True, "binding": False, "annotation_typing": False},
+        compiler_directives={
+            "language_level": 3,
+            "embedsignature": True,
+            "binding": False,
+            "annotation_typing": False,
+        },
     )
 )

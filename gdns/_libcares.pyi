@@ -1,4 +1,4 @@
-"""Finds, checks and loads the c-ares library that gdns drives. Raises ImportError where there is none to use."""
+"""Finds, checks and loads the c-ares that gdns drives; raises ImportError where there is none to use."""
 
 from collections.abc import Mapping
 

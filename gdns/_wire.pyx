@@ -60,8 +60,8 @@ cdef struct Candidate:
 
 # A name in wire form, uncompressed, lower case.
 cdef struct Name:
-    Py_ssize_t at  # where the message has it; -1 if it has not
-    uint64_t digest
+    Py_ssize_t at  # of its first label in the message
+    uint64_t digest  # 0 until needed
     int length
     unsigned char octets[MAX_NAME]
 

@@ -48,7 +48,7 @@ class Deadlines:
     def pop(self, now: float) -> list[Slot]:
         """Give up the slots that have fallen due by `now`, earliest first.
 
-        They stay the slots that `put` returned: an item may still be taken out of one while it is gone through.
+        They stay the slots that `put` returned: an item may still be taken out while they are gone through.
         """
         heap, slots = self._heap, self._slots
         fallen_due = []

@@ -8,3 +8,4 @@ cdef class Outcome:
     cdef public int attempts
     cdef public double elapsed
     cdef public str detail
+    cdef public str transport

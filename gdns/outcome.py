@@ -40,11 +40,11 @@ class Outcome:
     """What one question brought.
 
     `reply` is the server's message where there was one, `server` the address it was about, `attempts` how
-    many times the question was sent (0: never), `elapsed` the seconds from asking to the end, and `detail`
-    says in words what went wrong below DNS.
+    many times the question was sent (0: never), `elapsed` the seconds from asking to the end, `detail` says
+    in words what went wrong below DNS, and `transport`, "udp" or "tcp", is what the server's word came over.
     """
 
-    __slots__ = ("question", "status", "reply", "server", "attempts", "elapsed", "detail")
+    __slots__ = ("question", "status", "reply", "server", "attempts", "elapsed", "detail", "transport")
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Outcome:
         attempts: int = 0,
         elapsed: float = 0.0,
         detail: str = "",
+        transport: str = "",
     ) -> None:
         self.question = question
         self.status = status
@@ -63,6 +64,7 @@ class Outcome:
         self.attempts = attempts
         self.elapsed = elapsed
         self.detail = detail
+        self.transport = transport
 
     @property
     def rcode(self) -> int | None:

@@ -182,7 +182,16 @@ class Resolver:
         from gdns import records
 
         return records.resolve(
-            self._engine(), qname, rdtype, rdclass, tcp, source, raise_on_no_answer, source_port, lifetime, search
+            self._engine(),
+            qname,
+            rdtype,
+            rdclass,
+            tcp,
+            source,
+            raise_on_no_answer,
+            source_port,
+            lifetime,
+            search,
         )
 
     def resolve_address(self, ipaddr: str, lifetime: float | None = None) -> dns.resolver.Answer:

@@ -172,7 +172,9 @@ class Stub:
             self._wait(waiter, waiter, lifetime, (one,) if one.outcome is None else (two,))
         return one.outcome or self._impatient(one), two.outcome or self._impatient(two)
 
-    def _wait(self, waiter: Waiter, wakes: Waiter | _Both, lifetime: float | None, flights: tuple[Flight, ...]) -> None:
+    def _wait(
+        self, waiter: Waiter, wakes: Waiter | _Both, lifetime: float | None, flights: tuple[Flight, ...]
+    ) -> None:
         """Park until all flights have landed (`wakes` is what each tells), or the lifetime has passed."""
         for flight in flights:
             flight.waiters.append(wakes)
@@ -286,7 +288,14 @@ class Stub:
             status = status_of(reply)
             detail = ""
         outcome = Outcome(
-            flight.question, status, reply, server.name, flight.attempts, now - flight.started_at, detail
+            flight.question,
+            status,
+            reply,
+            server.name,
+            flight.attempts,
+            now - flight.started_at,
+            detail,
+            attempt.transport,
         )
         if reply is not None and (reply.rcode == 0 or status is NXDOMAIN):
             self._land(flight, outcome)
@@ -495,7 +504,9 @@ class Stub:
         for flight in list(self._flights.values()):
             if flight.outcome is None:
                 elapsed = now - flight.started_at
-                self._land(flight, Outcome(flight.question, CLOSED, attempts=flight.attempts, elapsed=elapsed))
+                self._land(
+                    flight, Outcome(flight.question, CLOSED, attempts=flight.attempts, elapsed=elapsed)
+                )
 
     def retire(self) -> None:
         """Take no new questions from now on; close as soon as those under way have ended."""
@@ -540,4 +551,3 @@ class Stub:
     def pending(self) -> int:
         """How many questions are under way or queued."""
         return len(self._flights)
-

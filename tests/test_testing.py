@@ -251,6 +251,18 @@ def test_records_can_be_added_and_removed(dns_server: Server) -> None:
     assert ask(dns_server, "www.example.", "TXT").rcode() == dns.rcode.NXDOMAIN
 
 
+def test_it_tells_what_it_has_records_of(dns_server: Server) -> None:
+    dns_server.add(
+        "*.wild.example. A 192.0.2.1", "WWW.example. TYPE65280 \\# 1 00", "www.example. A 192.0.2.2"
+    )
+    assert dns_server.rrsets == [
+        ("*.wild.example.", "A"),
+        ("example.", "SOA"),
+        ("www.example.", "A"),
+        ("www.example.", "TYPE65280"),
+    ]
+
+
 def test_a_record_that_cannot_be_read_adds_none_of_its_company(dns_server: Server) -> None:
     with pytest.raises(ValueError, match=r"'b\.example\. A nonsense'"):
         dns_server.add("a.example. A 192.0.2.1", "b.example. A nonsense")

@@ -459,8 +459,6 @@ def test_a_name_takes_at_most_sixteen_pointers():
     assert accepted(pointers(16)).addresses == ("192.0.2.1",)
     assert read(pointers(17), WWW) is Refusal.MALFORMED
     dns.message.from_wire(pointers(16))
-    with pytest.raises(dns.exception.DNSException):
-        dns.message.from_wire(pointers(17))
 
 
 @pytest.mark.parametrize("rdtype", RDATA)
@@ -930,7 +928,7 @@ def long_alias(n: int) -> bytes:
 
 
 def seconds(size: int, make_record: Callable[[int], bytes]) -> float:
-    """The best of five readings of a message of about that many octets."""
+    """CPU time of the best of twenty readings of a message of about that many octets."""
     answers = [LONG_TAIL]
     used = len(LONG_TAIL)
     while used < size:
@@ -938,10 +936,10 @@ def seconds(size: int, make_record: Callable[[int], bytes]) -> float:
         used += len(answers[-1])
     octets = message(answers)
     best = float("inf")
-    for _ in range(5):
-        begun = time.perf_counter()
+    for _ in range(20):
+        begun = time.thread_time()
         accepted(octets)
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, time.thread_time() - begun)
     return best
 
 

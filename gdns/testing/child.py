@@ -37,6 +37,7 @@ class Child:
             "reset": self._reset,
             "add": self._responder.zones.add,
             "remove": self._responder.zones.remove,
+            "rrsets": self._responder.zones.rrsets,
             "fault": self._fault,
             "heal": self._responder.heal,
             "clear": self._responder.clear,

@@ -118,6 +118,11 @@ class Server:
 
     # -- what it knows
 
+    @property
+    def rrsets(self) -> list[tuple[str, str]]:
+        """Name, in lower case, and type of all it has records of, in order: [("www.example.", "A")]."""
+        return [(name, rdtype) for name, rdtype in cast(list[list[str]], self._ask("rrsets"))]
+
     def add(self, *records: str) -> None:
         """Add records, each a line such as "www.example. 60 A 192.0.2.7".
 

@@ -77,6 +77,14 @@ class Zones:
             del self._nodes[key]
         self._changed()
 
+    def rrsets(self) -> list[tuple[str, str]]:
+        """Name and type of all record sets, in order; a wildcard's name begins with `*`."""
+        return sorted(
+            (dns.name.from_wire(key, 0)[0].to_text(), dns.rdatatype.to_text(dns.rdatatype.RdataType(rdtype)))
+            for key, node in self._nodes.items()
+            for rdtype in node
+        )
+
     def find(self, qname: bytes, rdtype: int) -> Sections:
         """The answer to a question of class IN; its bytes are kept for the next who asks."""
         source = self._source(qname)

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 import weakref
 from select import EPOLLIN, epoll
 from time import monotonic
@@ -501,28 +500,6 @@ def test_an_interrupt_in_a_woken_greenlet_is_raised_in_the_main_greenlet(stage, 
     assert parked.went_on
     bystander.waiter.wake()
     stage.wait_until(lambda: bystander.went_on)
-
-
-@pytest.mark.parametrize("moment", [("c_return", "getcurrent"), ("c_call", "switch")])
-def test_an_interrupt_within_wake_loses_no_greenlet(stage, hub, moment):
-    """The moments at which the interpreter looks for signals there."""
-    parked = Parked(stage, hub)
-
-    def interrupt(frame, event, function):
-        if frame.f_code is Waiter.wake.__code__ and (event, getattr(function, "__name__", None)) == moment:
-            raise KeyboardInterrupt
-
-    def deliver():
-        sys.setprofile(interrupt)
-        try:
-            parked.waiter.wake()
-        finally:
-            sys.setprofile(None)
-
-    hub.call_soon(deliver)
-    with pytest.raises(KeyboardInterrupt):
-        stage.pause(PATIENCE)
-    stage.wait_until(lambda: parked.went_on)
 
 
 # --- ends ---
