@@ -336,7 +336,7 @@ class _Lookup:
         host, port = _address_of(outcome.server)
         if host is None or port is None:
             return []
-        is_tcp = bool((self.wishes | self.stub.wishes) & USE_TCP)
+        is_tcp = outcome.transport == "tcp" or bool(self.wishes & USE_TCP)
         return [(f"Do53:{host}@{port}", is_tcp, port, error, None)]
 
 

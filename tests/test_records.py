@@ -521,6 +521,15 @@ def test_a_failing_server_is_named_with_what_it_said(
     assert error.attempts == len(dns_server.questions)
 
 
+def test_the_trace_says_whether_it_was_tcp_that_failed(make_engine: EngineMaker, dns_server: Server) -> None:
+    dns_server.fault(None, rcode("SERVFAIL"))
+    for address, tcp, expected in [("", False, False), ("", True, True), ("tcp://", False, True)]:
+        with pytest.raises(records.NoNameservers) as raised:
+            records.resolve(make_engine(address + dns_server.address), "www.example", tcp=tcp)
+        trace = [(f"Do53:127.0.0.1@{dns_server.port}", expected, dns_server.port, "SERVFAIL", None)]
+        assert raised.value.kwargs["errors"] == trace
+
+
 def test_an_unknown_rcode_is_a_failing_server(make_engine: EngineMaker) -> None:
     def respond(query: dns.message.Message, transport: str) -> dns.message.Message:
         response = dns.message.make_response(query)
