@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "HostAnswers",
+    "Learnt",
     "LifetimeTimeout",
     "NXDOMAIN",
     "NoAnswer",
@@ -92,7 +93,7 @@ class Options(TypedDict, total=False):
 # Exceptions: dnspython shows the docstring of one that was made without details, so each is a plain sentence
 
 
-class _Learnt:
+class Learnt:
     """What every exception of `resolve` knows beyond dnspython's.
 
     `outcome` is that of the last question asked. Its rcode (None without a reply), extended errors (RFC
@@ -121,23 +122,23 @@ class _Learnt:
         return rebuild, args, {key: value for key, value in state.items() if key != "outcome"}
 
 
-class NXDOMAIN(_Learnt, dns.resolver.NXDOMAIN):
+class NXDOMAIN(Learnt, dns.resolver.NXDOMAIN):
     """The DNS query name does not exist."""
 
 
-class NoAnswer(_Learnt, dns.resolver.NoAnswer):
+class NoAnswer(Learnt, dns.resolver.NoAnswer):
     """The DNS response does not contain an answer to the question."""
 
 
-class YXDOMAIN(_Learnt, dns.resolver.YXDOMAIN):
+class YXDOMAIN(Learnt, dns.resolver.YXDOMAIN):
     """The DNS query name is too long after DNAME substitution."""
 
 
-class NoNameservers(_Learnt, dns.resolver.NoNameservers):
+class NoNameservers(Learnt, dns.resolver.NoNameservers):
     """No nameserver gave a usable answer to the query."""
 
 
-class LifetimeTimeout(_Learnt, dns.resolver.LifetimeTimeout):
+class LifetimeTimeout(Learnt, dns.resolver.LifetimeTimeout):
     """The time for the query is up."""
 
     def __str__(self) -> str:
@@ -304,8 +305,6 @@ class _Lookup:
         is_word_of_name = outcome.status is status.ANSWER or outcome.is_negative
         if reply is None or not is_word_of_name:
             raise self.failure(qname, outcome)
-        if reply.truncated:
-            raise self.failure(qname, outcome, "truncated, over TCP too")
         try:
             message = cast(dns.message.QueryMessage, dns.message.from_wire(reply.message))
             rdtype = RdataType.make(outcome.question.rdtype)
@@ -337,7 +336,8 @@ class _Lookup:
         host, port = _address_of(outcome.server)
         if host is None or port is None:
             return []
-        return [(f"Do53:{host}@{port}", bool(self.wishes & USE_TCP), port, error, None)]
+        is_tcp = outcome.transport == "tcp" or bool(self.wishes & USE_TCP)
+        return [(f"Do53:{host}@{port}", is_tcp, port, error, None)]
 
 
 def _to_name(text: Name | str) -> Name:
