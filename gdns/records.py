@@ -28,15 +28,17 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 import dns.rrset
+from dns.exception import DNSException
+from dns.message import Message
 from dns.name import Name
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
-from dns.resolver import Answer, HostAnswers
+from dns.resolver import HostAnswers
 from dns.resolver import zone_for_name as _search_upwards  # bound now: a patch may put ours in its place
 
 from gdns import outcome as status
 from gdns._ares import USE_TCP
-from gdns._wire import Question, Refusal, read
+from gdns._wire import Question, Refusal, Reply, read
 from gdns.errors import ResolverClosed
 from gdns.names import SpecialUse, candidates, special_use
 from gdns.outcome import Outcome, status_of
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "DNSException",
     "HostAnswers",
     "Learnt",
     "LifetimeTimeout",
@@ -55,6 +58,8 @@ __all__ = [
     "NoNameservers",
     "YXDOMAIN",
     "canonical_name",
+    "is_rdtype",
+    "read_message",
     "resolve",
     "resolve_address",
     "resolve_name",
@@ -88,6 +93,15 @@ class Options(TypedDict, total=False):
     source_port: int
     lifetime: float | None
     search: bool | None
+
+
+class Answer(dns.resolver.Answer):
+    """dnspython's answer; `outcome` is what it was made from, None once it has been pickled."""
+
+    outcome: Outcome | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {key: value for key, value in vars(self).items() if key != "outcome"}
 
 
 # Exceptions: dnspython shows the docstring of one that was made without details, so each is a plain sentence
@@ -237,6 +251,23 @@ def zone_for_name(
     return _search_upwards(name, rdclass, tcp, cast(dns.resolver.Resolver, asks_us), lifetime)
 
 
+def is_rdtype(word: str) -> bool:
+    """Whether a word, such as "MX" or "TYPE65280", is a record type's name."""
+    try:
+        dns.rdatatype.from_text(word)
+    except (DNSException, ValueError):
+        return False
+    return True
+
+
+def read_message(reply: Reply) -> Message | None:
+    """The whole of a reply as dnspython reads it; None for one, cut or odd, that it cannot make sense of."""
+    try:
+        return dns.message.from_wire(reply.message)
+    except DNSException:
+        return None
+
+
 class _Lookup:
     """One call: the names to ask for in turn, and what is left of its time.
 
@@ -308,9 +339,11 @@ class _Lookup:
         try:
             message = cast(dns.message.QueryMessage, dns.message.from_wire(reply.message))
             rdtype = RdataType.make(outcome.question.rdtype)
-            return Answer(qname, rdtype, self.rdclass, message, *_address_of(outcome.server))
-        except dns.exception.DNSException as error:
+            answer = Answer(qname, rdtype, self.rdclass, message, *_address_of(outcome.server))
+        except DNSException as error:
             raise self.failure(qname, outcome, error) from error
+        answer.outcome = outcome
+        return answer
 
     def failure(self, qname: Name, outcome: Outcome, error: Exception | str = "") -> Exception:
         """The exception for an outcome without a word of the name, or whose reply was no good (`error`)."""

@@ -323,6 +323,40 @@ def test_other_classes_are_asked_for(make_engine: EngineMaker) -> None:
     assert answer[0].strings == (b"test 1",)
 
 
+def test_an_answer_knows_its_outcome_which_pickling_leaves_behind(engine: Engine, dns_server: Server) -> None:
+    dns_server.add(WWW)
+    dns_server.fault(None, truncated())
+    answer = records.resolve(engine, "www.example.")
+    assert isinstance(answer, records.Answer)
+    assert answer.outcome is not None
+    assert (answer.outcome.server, answer.outcome.transport) == (dns_server.address, "tcp")
+    copy = pickle.loads(pickle.dumps(answer))
+    assert copy.outcome is None
+    assert copy.rrset == answer.rrset
+
+
+@pytest.mark.parametrize("word", ["A", "aaaa", "NSAP-PTR", "TYPE65280", "AXFR"])
+def test_the_names_of_types_are_known(word: str) -> None:
+    assert records.is_rdtype(word)
+
+
+@pytest.mark.parametrize("word", ["", "www.example", "TYPE", "TYPE65536", "IN"])
+def test_other_words_are_no_types(word: str) -> None:
+    assert not records.is_rdtype(word)
+
+
+def test_the_reply_to_a_failed_lookup_can_be_read_whole(engine: Engine, dns_server: Server) -> None:
+    dns_server.fault(None, rcode("SERVFAIL"))
+    with pytest.raises(records.NoNameservers) as caught:
+        records.resolve(engine, "www.example.")
+    assert caught.value.outcome is not None
+    assert caught.value.outcome.reply is not None
+    message = records.read_message(caught.value.outcome.reply)
+    assert message is not None
+    assert message.rcode().name == "SERVFAIL"
+    assert message.question[0].to_text() == "www.example. IN A"
+
+
 # Names
 
 
