@@ -423,8 +423,11 @@ class Stub:
                     self._waking.popleft().wake()
                     now = monotonic()
                 if now >= ends_at:
-                    self.hub.call_soon(self._on_ready)
-                    break
+                    # not call_soon: gevent makes dozens of calls before it looks at timers and sockets again
+                    self._sockets.wake()
+                    if not self._is_watching:
+                        self._start()
+                    return
         finally:
             self._is_delivering = False
         if self._is_watching and not self._flights:

@@ -57,7 +57,7 @@ class NativeRunner:
         self.hub.join(*tasks, timeout=timeout)
 
     def kill(self, task: Task[object]) -> None:
-        self.hub.call_soon(task.throw)
+        task.kill()
         self.hub.join(task)
 
 
@@ -81,11 +81,10 @@ class GeventRunner:
         task.kill()
 
 
-@pytest.fixture(params=[NativeRunner, GeventRunner], ids=["native", "gevent"])
+@pytest.fixture(params=["native", "gevent"])
 def runner(request: pytest.FixtureRequest) -> NativeRunner | GeventRunner:
     """A hub with what a test needs to run greenlets on it; the test runs once for each kind."""
-    made: NativeRunner | GeventRunner = request.param()
-    return made
+    return NativeRunner() if request.param == "native" else GeventRunner()
 
 
 @pytest.fixture
