@@ -89,7 +89,7 @@ cdef class Stub:
     cdef _probe(self, double now)
     cdef _fall_due(self, item, double now)
     cdef _end_probe(self, _Probe probe, Try attempt)
-    @cython.locals(lane=AresLane, attempt=Try, ended=int, now=double)
+    @cython.locals(lane=AresLane, attempt=Try, now=double, stop_at=double)
     cdef _deliver(self)
     cdef dict _put_due(self, item, double due_at)
     @cython.locals(next_at=double)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gdns.hubs.protocol import Hub, Timer
 
 DATAGRAMS_PER_TURN = 256  # then other greenlets get their turn: 10,000 in one go would take 79 ms
-ENDS_PER_TURN = 1024  # likewise where tries fail as soon as they are sent
+TURN = 0.005  # seconds that those who wake may take of one turn; dnspython needs 0.5 ms to read a reply
 PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
 
 
@@ -405,24 +405,28 @@ class Stub:
         self._deliver()
 
     def _deliver(self) -> None:
-        """Let c-ares end what has ended, and act on it; greenlets that wake here run at once."""
+        """Let c-ares end what has ended, and act on it; greenlets that wake here run at once.
+
+        After TURN seconds the rest is left to the hub's next turn.
+        """
         lane = self._lane
-        ended = 0
+        now = monotonic()
+        stop_at = now + TURN
         self._is_delivering = True
         try:
-            while ended < ENDS_PER_TURN:
+            while now < stop_at:
                 if lane.needs_flush:
                     lane.flush()
                 attempt = lane.take_ended()
                 if attempt is None:
                     break
-                now = monotonic()
                 while attempt is not None:
                     self._on_end(attempt, now)
-                    ended += 1
-                    attempt = lane.take_ended() if ended < ENDS_PER_TURN else None
+                    now = monotonic()
+                    attempt = lane.take_ended() if now < stop_at else None
             else:
-                self.hub.call_soon(self._on_ready)
+                self._sockets.wake()  # of call_soon's, gevent makes fifty before it looks at its timers
+                return
         finally:
             self._is_delivering = False
         if self._is_watching and not self._flights:

@@ -280,6 +280,44 @@ def test_an_outcome_knows_what_the_reply_came_over(stub, dns_server):
     assert [stub.query(question(name)).transport for name in names] == ["udp", "tcp", "udp", "udp"]
 
 
+# Turns
+
+
+def longest_wait_beside(runner, tasks):
+    """Seconds that a greenlet waited which wanted a turn every millisecond until the tasks had ended."""
+    waits = []
+
+    def tick():
+        while True:
+            started_at = time.monotonic()
+            try:
+                runner.sleep(0.001)
+            finally:  # the kill may find it in the longest one
+                waits.append(time.monotonic() - started_at)
+
+    ticker = runner.spawn(tick)
+    runner.join(tasks, 10)
+    runner.kill(ticker)
+    return max(waits)
+
+
+def test_askers_who_take_long_to_read_their_answers_leave_others_their_turns(stub, runner, dns_server):
+    dns_server.fault(None, delay(0.05))  # so that all answers are there at once
+
+    def ask_and_read(name):
+        stub.query(question(name))
+        done_at = time.monotonic() + 0.003
+        while time.monotonic() < done_at:
+            pass
+
+    def ask_and_read_fifty():
+        names = [f"n{number}.example." for number in range(50)]
+        return [runner.spawn(lambda name=name: ask_and_read(name)) for name in names]
+
+    # in one go it would be 150 ms
+    assert min(longest_wait_beside(runner, ask_and_read_fifty()) for _ in range(5)) < 3 * 0.010
+
+
 # Leaving
 
 
