@@ -19,6 +19,7 @@ EAI_FAMILY = -6
 EAI_SOCKTYPE = -7
 EAI_SERVICE = -8
 EAI_ADDRFAMILY = -9
+EAI_SYSTEM = -11
 
 # gai_strerror(3) and hstrerror(3) of glibc; also elsewhere, so that programs see one text
 GAI_TEXTS = {
@@ -33,6 +34,7 @@ GAI_TEXTS = {
     EAI_ADDRFAMILY: "Address family for hostname not supported",
 }
 
+NETDB_INTERNAL = -1  # errno says more
 HOST_NOT_FOUND = 1
 TRY_AGAIN = 2
 NO_RECOVERY = 3
@@ -45,7 +47,7 @@ HOST_TEXTS = {
     NO_DATA: "No address associated with name",
 }
 
-_EAI_OF: dict[Status, int] = {
+EAI_OF: dict[Status, int] = {
     _outcome.NODATA: EAI_NODATA,
     _outcome.NXDOMAIN: EAI_NONAME,
     _outcome.SERVFAIL: EAI_AGAIN,
@@ -107,7 +109,7 @@ def as_gaierror(outcome: Outcome) -> GaiError:
     """The exception with which `getaddrinfo` reports an outcome without addresses."""
     if outcome.status is _outcome.CLOSED:
         return ResolverClosed(outcome)
-    return GaiError(_EAI_OF[outcome.status], None, outcome)
+    return GaiError(EAI_OF[outcome.status], None, outcome)
 
 
 def as_herror(outcome: Outcome) -> HostError | ResolverClosed:

@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 LOOK_EVERY = 1.0  # seconds between two looks at a file
 _CLOCK_TICK = 50_000_000  # ns; longer than the kernel's clock for file times stands still
+_MISSING = frozenset((errno.ENOENT, errno.ENOTDIR))
+_LASTING = _MISSING | {errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM, errno.ENXIO}
 
 log = logging.getLogger("gdns")
 _warned: set[tuple[str, str]] = set()
@@ -32,8 +34,8 @@ class WatchedFile(Generic[T]):
 
     Symlinks are followed and no watch is set, so files renamed over, symlinked elsewhere or bind-mounted over
     are seen as well. `parse` gets the whole content and must accept any octets; a file that is missing or of
-    no use is parsed as empty, the latter with a warning. While the parsed value stays equal, so does the
-    object.
+    no use is parsed as empty, the latter with a warning. What cannot be read for a passing reason, such as a
+    lack of descriptors, stays as it was. While the parsed value stays equal, so does the object.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class WatchedFile(Generic[T]):
         content = self._read()
         # written while we read, or so lately that another writing might leave the same times: read again
         is_settled = stamp == self._take_stamp() and abs(time.time_ns() - max(stamp[-2:])) > _CLOCK_TICK
-        self._stamp = stamp if is_settled else None
-        if content != self._content:
-            is_first = self._content is None
+        self._stamp = stamp if is_settled and content is not None else None
+        if self._content is None:
+            self._content = content
+            self._value = self._parse(content or b"")
+        elif content is not None and content != self._content:
             self._content = content
             value = self._parse(content)
-            if is_first or value != self._value:
+            if value != self._value:
                 self._value = value
         return self._value
 
@@ -85,25 +89,26 @@ class WatchedFile(Generic[T]):
             return (0, 0, 0, 0, 0)
         return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
-    def _read(self) -> bytes:
+    def _read(self) -> bytes | None:
+        """The content, empty if it is of no use; None if that may pass."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                warn_once(self.path, "cannot be opened, taken as empty", os.strerror(error.errno or 0))
-            return b""
+            if error.errno not in _MISSING:
+                warn_once(self.path, "cannot be opened", os.strerror(error.errno or 0))
+            return b"" if error.errno in _LASTING else None
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                warn_once(self.path, "not a regular file, taken as empty")
+                warn_once(self.path, "is not a regular file, taken as empty")
                 return b""
             with open(fd, "rb", closefd=False) as file:
                 content = file.read(self._max_octets + 1)
         except OSError as error:
-            warn_once(self.path, "cannot be read, taken as empty", os.strerror(error.errno or 0))
-            return b""
+            warn_once(self.path, "cannot be read", os.strerror(error.errno or 0))
+            return None
         finally:
             os.close(fd)
         if len(content) > self._max_octets:
-            warn_once(self.path, "too large, taken as empty", f"over {self._max_octets} octets")
+            warn_once(self.path, "is too large, taken as empty", f"over {self._max_octets} octets")
             return b""
         return content

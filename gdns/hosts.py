@@ -179,6 +179,7 @@ class _Index:
 
     def __init__(self, lowered: bytes) -> None:
         self._lowered = lowered
+        self._end = len(lowered)
         self._indexed_to = 0
         # few names have more than one line: a list for each would cost more than all the rest
         self._first: dict[bytes, int] = {}
@@ -186,7 +187,7 @@ class _Index:
 
     def lacks(self, name: bytes) -> bool:
         """Whether it is certain that no line calls something so."""
-        return name not in self._first and self._indexed_to >= len(self._lowered)
+        return name not in self._first and self._indexed_to >= self._end
 
     def find_name(self, name: bytes) -> Iterator[int]:
         """The offsets of the lines that may call something so, in order."""
@@ -214,7 +215,7 @@ class _Index:
 
     def _search(self, pattern: bytes) -> Iterator[int]:
         """Search what is not indexed yet for a word that ends so."""
-        if self._indexed_to >= len(self._lowered):
+        if self._indexed_to >= self._end:
             return
         last = -1
         for found in re.compile(pattern + rb"(?=[\s#]|\Z)").finditer(self._lowered, self._indexed_to - 1):
@@ -225,9 +226,9 @@ class _Index:
 
     def _index_slice(self) -> None:
         offset = self._indexed_to
-        if offset >= len(self._lowered):
+        if offset >= self._end:
             return
-        end = self._lowered.find(b"\n", offset + _SLICE) + 1 or len(self._lowered)
+        end = self._lowered.find(b"\n", offset + _SLICE) + 1 or self._end
         for line in self._lowered[offset:end].split(b"\n"):
             words = line.partition(b"#")[0].split()
             packed = _pton(words[0]) if words else None
@@ -237,3 +238,5 @@ class _Index:
                         self._others.setdefault(key, []).append(offset)
             offset += len(line) + 1
         self._indexed_to = end
+        if end >= self._end:
+            self._lowered = b""  # nothing is left to search

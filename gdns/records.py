@@ -354,13 +354,10 @@ class _Lookup:
         if outcome.status is status.TIMEOUT:
             elapsed = monotonic() - self.started_at
             patience = dns.exception.Timeout(timeout=outcome.elapsed)  # type: ignore[no-untyped-call]
-            errors = self.errors(outcome, patience)
-            return LifetimeTimeout(timeout=elapsed, errors=errors, outcome=outcome)
-        said = (
-            outcome.detail
-            if outcome.rcode is None
-            else dns.rcode.to_text(dns.rcode.Rcode.make(outcome.rcode))
-        )
+            trace = self.errors(outcome, patience)
+            return LifetimeTimeout(timeout=elapsed, errors=trace, outcome=outcome)
+        rcode = outcome.rcode
+        said = outcome.detail if rcode is None else dns.rcode.to_text(dns.rcode.Rcode.make(rcode))
         request = dns.message.make_query(qname, RdataType.make(outcome.question.rdtype), self.rdclass)
         return NoNameservers(request=request, errors=self.errors(outcome, error or said), outcome=outcome)
 

@@ -213,7 +213,7 @@ class Resolver:
         return records.resolve_name(self._engine(), name, family, **options)
 
     def canonical_name(self, name: dns.name.Name | str) -> dns.name.Name:
-        """The name at the end of a name's CNAME chain, as `dns.resolver.canonical_name`; else as `resolve`."""
+        """The end of a name's CNAME chain, as `dns.resolver.canonical_name`; else as `resolve`."""
         from gdns import records
 
         return records.canonical_name(self._engine(), name)

@@ -31,7 +31,6 @@ cdef class Flight:
 cdef class _Both:
     cdef public Waiter waiter
     cdef public int missing
-    cpdef wake(self)
 
 cdef class _Alarm:
     cdef public Waiter waiter
@@ -52,6 +51,7 @@ cdef class Stub:
     cdef Deadlines _due
     cdef object _timer
     cdef double _timer_at
+    cdef object _waking
     cdef bint _is_delivering
     cdef bint _is_retired
     cdef object __weakref__
@@ -81,7 +81,7 @@ cdef class Stub:
     cdef _on_end(self, Try attempt, double now)
     cdef _on_due(self, Flight flight, double now)
     cdef _fail(self, Flight flight, double now)
-    @cython.locals(attempt=Try)
+    @cython.locals(attempt=Try, wakes=object)
     cdef _land(self, Flight flight, Outcome outcome)
     cdef _give_up(self, Try attempt)
     @cython.locals(flight=Flight)
@@ -89,7 +89,7 @@ cdef class Stub:
     cdef _probe(self, double now)
     cdef _fall_due(self, item, double now)
     cdef _end_probe(self, _Probe probe, Try attempt)
-    @cython.locals(lane=AresLane, attempt=Try, now=double, stop_at=double)
+    @cython.locals(lane=AresLane, attempt=Try, now=double, ends_at=double)
     cdef _deliver(self)
     cdef dict _put_due(self, item, double due_at)
     @cython.locals(next_at=double)

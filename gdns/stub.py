@@ -9,6 +9,7 @@ only carries one try to one server.
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gdns.hubs.protocol import Hub, Timer
 
 DATAGRAMS_PER_TURN = 256  # then other greenlets get their turn: 10,000 in one go would take 79 ms
-TURN = 0.005  # seconds that those who wake may take of one turn; dnspython needs 0.5 ms to read a reply
+LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
 PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
 
 
@@ -90,11 +91,6 @@ class _Both:
         self.waiter = waiter
         self.missing = 2
 
-    def wake(self) -> None:
-        self.missing -= 1
-        if not self.missing:
-            self.waiter.wake()
-
 
 class _Alarm:
     """The end of one caller's own patience, where that is shorter than the flight's."""
@@ -133,6 +129,7 @@ class Stub:
         self._due = Deadlines()
         self._timer: Timer | None = None
         self._timer_at = inf
+        self._waking: deque[Waiter] = deque()  # whose flights have landed, and who are not awake yet
         self._is_delivering = False
         self._is_retired = False
         self._open()
@@ -197,6 +194,7 @@ class Stub:
             flight.question,
             TIMEOUT,
             attempts=flight.attempts,
+            server=flight.plan[(flight.step - 1) % len(flight.plan)].name if flight.attempts else "",
             elapsed=monotonic() - flight.started_at,
             detail="the caller's lifetime ended",
         )
@@ -337,7 +335,7 @@ class Stub:
         self._land(flight, outcome)
 
     def _land(self, flight: Flight, outcome: Outcome) -> None:
-        """The end of a flight: its other tries are cancelled, its waiters wake."""
+        """The end of a flight: its other tries are cancelled, its waiters wake in `_deliver`."""
         flight.outcome = outcome
         del self._flights[flight.key]
         if flight.slot is not None:
@@ -350,12 +348,13 @@ class Stub:
                 self._give_up(attempt)
             flight.earlier = None
         flight.queued_at = None
-        waiters = flight.waiters
-        if len(waiters) == 1:
-            waiters[0].wake()
-        else:
-            for waiter in tuple(waiters):
-                waiter.wake()
+        for wakes in flight.waiters:
+            if isinstance(wakes, _Both):
+                wakes.missing -= 1
+                if not wakes.missing:
+                    self._waking.append(wakes.waiter)
+            else:
+                self._waking.append(wakes)
 
     def _give_up(self, attempt: Try) -> None:
         attempt.flight = None
@@ -405,28 +404,30 @@ class Stub:
         self._deliver()
 
     def _deliver(self) -> None:
-        """Let c-ares end what has ended, and act on it; greenlets that wake here run at once.
-
-        After TURN seconds the rest is left to the hub's next turn.
-        """
+        """Let c-ares end what has ended, act on it, and run the greenlets that waited for it."""
         lane = self._lane
         now = monotonic()
-        stop_at = now + TURN
+        ends_at = now + LONGEST_TURN
         self._is_delivering = True
         try:
-            while now < stop_at:
+            while True:
                 if lane.needs_flush:
                     lane.flush()
                 attempt = lane.take_ended()
-                if attempt is None:
+                if attempt is None and not self._waking:
                     break
                 while attempt is not None:
                     self._on_end(attempt, now)
+                    attempt = lane.take_ended()
+                while self._waking and now < ends_at:
+                    self._waking.popleft().wake()
                     now = monotonic()
-                    attempt = lane.take_ended() if now < stop_at else None
-            else:
-                self._sockets.wake()  # of call_soon's, gevent makes fifty before it looks at its timers
-                return
+                if now >= ends_at:
+                    # not call_soon: gevent makes dozens of calls before it looks at timers and sockets again
+                    self._sockets.wake()
+                    if not self._is_watching:
+                        self._start()
+                    return
         finally:
             self._is_delivering = False
         if self._is_watching and not self._flights:
@@ -511,6 +512,8 @@ class Stub:
                 self._land(
                     flight, Outcome(flight.question, CLOSED, attempts=flight.attempts, elapsed=elapsed)
                 )
+        while self._waking:
+            self._waking.popleft().wake()
 
     def retire(self) -> None:
         """Take no new questions from now on; close as soon as those under way have ended."""

@@ -8,9 +8,17 @@ from pathlib import Path
 import gevent
 import pytest
 
+from gdns.config import System
+from gdns.hosts import HostsFile
 from gdns.hubs import NativeHub, Task
 from gdns.hubs.gevent import GeventHub
+from gdns.nss import Files, Nss
+from gdns.servers import ServerAddress, Servers
+from gdns.services import Services
+from gdns.stub import Stub
 from gdns.testing import Server
+
+MakeNss = Callable[..., Nss]
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -49,7 +57,7 @@ class NativeRunner:
         self.hub.join(*tasks, timeout=timeout)
 
     def kill(self, task: Task[object]) -> None:
-        self.hub.call_soon(task.throw)
+        task.kill()
         self.hub.join(task)
 
 
@@ -73,11 +81,10 @@ class GeventRunner:
         task.kill()
 
 
-@pytest.fixture(params=[NativeRunner, GeventRunner], ids=["native", "gevent"])
+@pytest.fixture(params=["native", "gevent"])
 def runner(request: pytest.FixtureRequest) -> NativeRunner | GeventRunner:
     """A hub with what a test needs to run greenlets on it; the test runs once for each kind."""
-    made: NativeRunner | GeventRunner = request.param()
-    return made
+    return NativeRunner() if request.param == "native" else GeventRunner()
 
 
 @pytest.fixture
@@ -90,3 +97,47 @@ def run_all(runner: NativeRunner | GeventRunner) -> Callable[..., list[object]]:
         return [task.get() for task in tasks]
 
     return run
+
+
+@pytest.fixture
+def make_nss(dns_server: Server, tmp_path: Path) -> Iterator[MakeNss]:
+    """Make the sources of names of a system whose files hold these texts; its server is `dns_server`."""
+    made: list[Stub] = []
+
+    def make(
+        *,
+        hosts: str = "127.0.0.1 localhost\n",
+        resolv_conf: str = "options timeout:1 attempts:1\n",
+        nsswitch: str = "hosts: files dns\n",
+        host_conf: str = "multi on\n",
+        services: str = "http 80/tcp www\ndomain 53/tcp\ndomain 53/udp\n",
+        lifetime: float | None = None,
+        timeout: float = 5.0,
+    ) -> Nss:
+        texts = {
+            "hosts": hosts,
+            "resolv.conf": f"nameserver 127.0.0.1\n{resolv_conf}",
+            "nsswitch.conf": nsswitch,
+            "host.conf": host_conf,
+            "services": services,
+            "gai.conf": "",
+        }
+        paths = {name: tmp_path / name for name in texts}
+        for name, text in texts.items():
+            paths[name].write_text(text)
+        system = System(
+            resolv_conf=str(paths["resolv.conf"]),
+            nsswitch=str(paths["nsswitch.conf"]),
+            host_conf=str(paths["host.conf"]),
+            gai_conf=str(paths["gai.conf"]),
+            environ={},
+            hostname=lambda: "test",
+        )
+        address = ServerAddress.parse(dns_server.address)
+        made.append(Stub(NativeHub.of_this_thread(), Servers([address]), timeout=timeout, attempts=1))
+        files = Files(HostsFile(paths["hosts"]), Services(paths["services"]))
+        return Nss(made[-1], system.current(), lifetime, files)
+
+    yield make
+    for stub in made:
+        stub.close()

@@ -1,5 +1,6 @@
 import logging
 import os
+import resource
 
 import pytest
 
@@ -130,3 +131,17 @@ def test_a_useless_file_is_empty_with_one_warning(watched, path, clock, caplog, 
             assert watched.current() == [""]
     [record] = caplog.records
     assert str(path) in record.getMessage()
+
+
+def test_without_descriptors_the_file_stays_as_it_was(watched, path, clock):
+    assert watched.current() == ["one"]
+    path.write_text("two")
+    clock.now += 1
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        assert watched.current() == ["one"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    clock.now += 1
+    assert watched.current() == ["two"]

@@ -387,6 +387,14 @@ def test_letters_beyond_ascii_are_asked_for_as_idna(engine: Engine, dns_server: 
     assert records.resolve(engine, "B\u00dcCHER.example")[0].address == "192.0.2.7"
 
 
+@pytest.mark.parametrize("label", ["my printer", r"a\.b", r"a\000b", r"\255", "(x)", "a;b", "@", r"\\"])
+def test_labels_may_hold_any_octets(label: str, engine: Engine, dns_server: Server) -> None:
+    qname = dns.name.from_text(f"{label}.example.")
+    dns_server.add(f"{qname} 60 TXT found")
+    assert records.resolve(engine, qname, "TXT").qname == qname
+    assert records.resolve(engine, f"{label}.example", "TXT").qname == qname
+
+
 def test_the_empty_name_is_the_root(engine: Engine, dns_server: Server) -> None:
     with pytest.raises(records.NoNameservers):  # the server has no root zone
         records.resolve(engine, "", "NS", search=True)

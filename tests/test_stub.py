@@ -8,7 +8,6 @@ import weakref
 
 import gevent
 import pytest
-from conftest import GeventRunner
 
 from gdns import outcome as status
 from gdns._wire import Question
@@ -360,7 +359,7 @@ def test_killing_a_hundred_askers_frees_all_of_them(stub, runner, dns_server):
     assert [task() for task in remembered] == [None] * 100
 
 
-@pytest.mark.parametrize("runner", [GeventRunner], indirect=True)
+@pytest.mark.parametrize("runner", ["gevent"], indirect=True)
 def test_gevent_timeout_comes_out_at_once(make_stub, dns_server):
     dns_server.fault(None, silent())
     stub = make_stub(dns_server)
@@ -411,7 +410,7 @@ def test_retiring_lets_what_is_under_way_end(stub, runner, dns_server):
     assert stub.is_closed
 
 
-@pytest.mark.parametrize("runner", [GeventRunner], indirect=True)
+@pytest.mark.parametrize("runner", ["gevent"], indirect=True)
 def test_an_idle_stub_does_not_keep_its_hub_from_finishing(make_stub, dns_server):
     dns_server.add("www.example. 60 A 192.0.2.7")
     stub = make_stub(dns_server)

@@ -1,0 +1,69 @@
+"""The arguments of the socket module's functions as the C library gets them."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from operator import index
+from typing import NamedTuple
+
+from gdns.names import encode_idna
+
+
+class Hints(NamedTuple):
+    """The hints of getaddrinfo(3) as plain integers."""
+
+    family: int
+    type: int
+    proto: int
+    flags: int
+
+
+@lru_cache(maxsize=256, typed=True)
+def _known_hints(family: int, type: int, proto: int, flags: int) -> Hints:
+    return Hints(c_int(family), c_int(type), c_int(proto), c_int(flags))
+
+
+def hints_of(family: int, type: int, proto: int, flags: int) -> Hints:
+    """The hints as C gets them. Raises TypeError and OverflowError with the interpreter's texts."""
+    try:
+        return _known_hints(family, type, proto, flags)
+    except TypeError:  # it may be one about being no key for a cache
+        return Hints(c_int(family), c_int(type), c_int(proto), c_int(flags))
+
+
+def c_int(value: int) -> int:
+    """An integer as C gets it; raises as `hints_of`."""
+    number = index(value)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise OverflowError("Python int too large to convert to C long")
+    if number > 0x7FFFFFFF:
+        raise OverflowError("signed integer is greater than maximum")
+    if number < -0x80000000:
+        raise OverflowError("signed integer is less than minimum")
+    return number
+
+
+def text_of(function: str, host: object) -> str:
+    """A host as the C function gets it: A-labels, or the octets as `os.fsdecode` gives them.
+
+    Raises UnicodeError with the texts of the "idna" codec, TypeError for a NUL or another type.
+    """
+    if isinstance(host, str):
+        text = host
+        if "\0" not in text:
+            return encode_idna(text)
+    elif isinstance(host, (bytes, bytearray)) and not (
+        function == "getaddrinfo" and isinstance(host, bytearray)
+    ):
+        text = os.fsdecode(bytes(host))
+        if "\0" not in text:
+            return text
+    elif function == "getaddrinfo":
+        raise TypeError("getaddrinfo() argument 1 must be string or None")
+    else:
+        kind = "None" if host is None else type(host).__name__
+        raise TypeError(f"{function}() argument 1 must be str, bytes or bytearray, not {kind}")
+    raise TypeError(
+        f"{function}() argument 1 must be encoded string without null bytes, not {type(host).__name__}"
+    )

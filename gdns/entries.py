@@ -1,0 +1,88 @@
+"""What one source of names says about a host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdns.names import is_hostname
+from gdns.nsswitch import Status
+from gdns.outcome import Outcome
+
+if TYPE_CHECKING:
+    from gdns.hosts import Hit
+
+PTR = 12  # rdtype
+
+
+class HostEntry:
+    """Addresses with their names, or the names of one address.
+
+    `origin` says where they come from: lines of the hosts file, what DNS brought (with IPv4 and IPv6, the
+    outcome whose CNAME chain names the host), or the special-use name that means this host.
+    """
+
+    __slots__ = ("addresses", "origin")
+    status = Status.SUCCESS
+
+    def __init__(self, addresses: tuple[str, ...], origin: Hit | Outcome | str) -> None:
+        self.addresses = addresses
+        self.origin = origin
+
+    def names(self) -> tuple[str, list[str]]:
+        """The canonical name, and the aliases in the order of the source (struct hostent).
+
+        Of a CNAME chain, what is no host name is left out (glibc's res_hnok).
+        """
+        origin = self.origin
+        if isinstance(origin, str):
+            return shown(origin), []
+        if not isinstance(origin, Outcome):
+            return origin.canonical_name, list(origin.aliases)
+        reply = origin.reply
+        assert reply is not None
+        if origin.question.rdtype == PTR:
+            return shown(reply.targets[0]), []
+        names = [shown(name) for name in (*reply.aliases, reply.canonical_name) if is_hostname(name)]
+        return names[-1], names[:-1]
+
+
+class Miss:
+    """Why a source has nothing, in the terms of nsswitch.conf(5) and gethostbyname(3).
+
+    `outcome` is what DNS said, if it was asked. Where `is_certain` is False it did not say that there is no
+    such name, nor that it has no such addresses.
+    """
+
+    __slots__ = ("status", "herrno", "outcome", "is_certain")
+
+    def __init__(
+        self, status: Status, herrno: int, outcome: Outcome | None = None, is_certain: bool = True
+    ) -> None:
+        self.status = status
+        self.herrno = herrno
+        self.outcome = outcome
+        self.is_certain = is_certain
+
+
+class Failure:
+    """Why all sources together have nothing, as getaddrinfo(3) says it."""
+
+    __slots__ = ("eai", "outcome")
+
+    def __init__(self, eai: int, outcome: Outcome | None = None) -> None:
+        self.eai = eai
+        self.outcome = outcome
+
+
+class Foreign:
+    """A look-up that only the system's own resolver can make, and the reason why."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def shown(name: str) -> str:
+    """A name as the functions of netdb.h show it: without the final dot."""
+    return name if name == "." else name.removesuffix(".")

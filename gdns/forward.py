@@ -1,0 +1,81 @@
+"""A host's addresses, whether it is named or is an address itself."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+from socket import AF_INET6, AF_UNSPEC, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_V4MAPPED
+from typing import Final
+
+from gdns.entries import Failure, Foreign, HostEntry
+from gdns.errors import EAI_ADDRFAMILY, EAI_NONAME, EAI_SYSTEM, GaiError, ResolverClosed
+from gdns.literals import Literal, LiteralError, parse_literal
+from gdns.nss import Nss
+from gdns.outcome import CLOSED
+
+AI_IDN = 0x40  # netdb.h; the socket module has no names for these
+AI_CANONIDN = 0x80
+BROADCAST: Final = ("255.255.255.255", "<broadcast>")
+
+
+def find(
+    nss: Nss, name: str, family: int, flags: int, ends_at: float | None
+) -> HostEntry | Failure | Foreign:
+    """The addresses of a host in the order of their source; if it is an address, that one."""
+    if ":" in name or "0" <= name[:1] <= "9":
+        literal = parse_literal(name, family, flags & AI_V4MAPPED != 0)
+        if isinstance(literal, Literal):
+            scope = f"%{literal.scope_id}" if literal.scope_id else ""
+            return HostEntry((literal.address + scope,), name)
+        if literal is not None:
+            return Failure(EAI_ADDRFAMILY if literal is LiteralError.FAMILY else EAI_NONAME)
+    if not flags:
+        return nss.host_addresses(name, family, ends_at)
+    if flags & AI_NUMERICHOST:
+        return Failure(EAI_NONAME)
+    if flags & AI_IDN and not name.isascii():
+        return Foreign(f"AI_IDN encodes {name!r} as the locale says")
+    found = nss.host_addresses(
+        name,
+        family,
+        ends_at,
+        is_canonical=flags & AI_CANONNAME != 0,
+        is_mapped=family == AF_INET6 and flags & AI_V4MAPPED != 0,
+        wants_all=flags & AI_ALL != 0,
+    )
+    if (
+        flags & AI_CANONIDN
+        and flags & AI_CANONNAME
+        and isinstance(found, HostEntry)
+        and "xn--" in found.names()[0].lower()
+    ):
+        return Foreign("AI_CANONIDN decodes A-labels as the locale says")
+    return found
+
+
+def gai_error(failure: Failure) -> OSError:
+    outcome = failure.outcome
+    if failure.eai == EAI_SYSTEM:  # a module of nsswitch.conf that is not installed
+        return OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+    if outcome is not None and outcome.status is CLOSED:
+        return ResolverClosed(outcome)
+    return GaiError(failure.eai, None, outcome)
+
+
+def first_address(nss: Nss, name: str, family: int) -> str:
+    """The address that CPython's gethostby* functions take a host for."""
+    if not name:
+        if family == AF_UNSPEC:
+            raise OSError("wildcard resolved to multiple address")
+        return "0.0.0.0"
+    if name in BROADCAST:
+        return "255.255.255.255"
+    found = find(nss, name, family, 0, nss.ends_at())
+    if isinstance(found, Foreign):
+        infos = nss.ask_system(found, _socket.getaddrinfo, os.fsencode(name), None, family)
+        return str(infos[0][4][0])
+    if isinstance(found, Failure):
+        raise gai_error(found)
+    addresses = found.addresses
+    return addresses[0] if len(addresses) == 1 else nss.in_order(addresses)[0]

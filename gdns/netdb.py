@@ -1,0 +1,295 @@
+"""The functions of netdb.h as the socket module has them: socket arguments in, socket tuples out."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import sys
+from socket import (
+    AF_INET,
+    AF_INET6,
+    AF_UNSPEC,
+    AI_ADDRCONFIG,
+    AI_CANONNAME,
+    AI_NUMERICSERV,
+    AI_PASSIVE,
+    NI_DGRAM,
+    NI_NAMEREQD,
+    NI_NOFQDN,
+    NI_NUMERICHOST,
+    NI_NUMERICSERV,
+    SOCK_STREAM,
+    SocketKind,
+    gethostname,
+    inet_pton,
+)
+from typing import Final
+
+from gdns.arguments import Hints, c_int, hints_of, text_of
+from gdns.endpoints import endpoints, service_text
+from gdns.entries import Failure, Foreign, HostEntry, Miss
+from gdns.errors import (
+    EAI_AGAIN,
+    EAI_BADFLAGS,
+    EAI_FAIL,
+    EAI_FAMILY,
+    EAI_NODATA,
+    EAI_NONAME,
+    HOST_NOT_FOUND,
+    NO_DATA,
+    NO_RECOVERY,
+    TRY_AGAIN,
+    GaiError,
+    HostError,
+    ResolverClosed,
+)
+from gdns.forward import BROADCAST, find, first_address, gai_error
+from gdns.nss import Nss
+from gdns.outcome import CLOSED, Outcome
+
+_AI_FLAGS: Final = 0x7FF  # all of netdb.h's, with two that are no longer looked at
+_NI_FLAGS: Final = 0xFF
+_NI_IDN: Final = 0x20  # the socket module has no name for it
+_HERRNO_OF: Final = {
+    EAI_NONAME: HOST_NOT_FOUND,
+    EAI_AGAIN: TRY_AGAIN,
+    EAI_FAIL: NO_RECOVERY,
+    EAI_NODATA: NO_DATA,
+}
+
+_FAMILIES: Final = {0: AF_UNSPEC, 2: AF_INET, 10: AF_INET6}
+_TYPES: Final = {int(kind): kind for kind in SocketKind}
+_LOOPBACK: Final = {0: ("::1", "127.0.0.1"), 2: ("127.0.0.1",), 10: ("::1",)}
+_ANY: Final = {0: ("::", "0.0.0.0"), 2: ("0.0.0.0",), 10: ("::",)}
+
+SockAddr = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+AddrInfo = tuple[int, int, int, str, SockAddr]
+
+
+# --- getaddrinfo
+
+
+def getaddrinfo(
+    nss: Nss,
+    host: bytes | str | None,
+    port: bytes | str | int | None,
+    family: int = 0,
+    type: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+) -> list[AddrInfo]:
+    """As `socket.getaddrinfo`: its results with the socket module's enumerations, its order, its exceptions.
+
+    Raises GaiError, and as there TypeError, OverflowError, UnicodeError and OSError; TypeError, too, for a
+    host with a NUL, at which the system would cut it off.
+    """
+    hints = hints_of(family, type, proto, flags)
+    name = None if host is None else text_of("getaddrinfo", host)
+    ends = endpoints(port, hints.type, hints.proto, hints.flags & AI_NUMERICSERV != 0, nss.services)
+    sys.audit("socket.getaddrinfo", host, port, family, type, proto)
+    if name is None or name == "*":
+        name = None
+        if service_text(port) is None:
+            raise GaiError(EAI_NONAME)
+    if hints.flags or hints.family not in _FAMILIES:
+        hints = _checked(nss, hints, name)
+    if isinstance(ends, int):
+        raise GaiError(ends)
+    if name is None:
+        found: HostEntry | Failure | Foreign = _this_host(hints)
+    else:
+        found = find(nss, name, hints.family, hints.flags, nss.ends_at())
+    if isinstance(found, Foreign):
+        infos = nss.ask_system(found, _socket.getaddrinfo, host, port, *hints)
+        return [(_FAMILIES[info[0]], _TYPES.get(info[1], info[1]), *info[2:]) for info in infos]
+    if isinstance(found, Failure):
+        raise gai_error(found)
+    addresses = found.addresses
+    if len(addresses) != 1:
+        if not addresses:
+            raise GaiError(EAI_NONAME)
+        addresses = nss.in_order(addresses)
+    infos = []
+    for address in addresses:
+        if ":" in address:
+            scope_id = 0
+            if "%" in address:  # a literal's
+                address, _, scope = address.partition("%")
+                scope_id = int(scope)
+            for kind, protocol, number in ends:
+                infos.append((AF_INET6, kind, protocol, "", (address, number, 0, scope_id)))
+        else:
+            for kind, protocol, number in ends:
+                infos.append((AF_INET, kind, protocol, "", (address, number)))
+    if hints.flags & AI_CANONNAME:
+        canonical_name = _as_utf8(found.names()[0])
+        infos[0] = (*infos[0][:3], canonical_name, infos[0][4])
+    return infos
+
+
+def lookup(nss: Nss, host: str, family: int = 0, lifetime: float | None = None) -> tuple[str, ...]:
+    """The addresses of a host, in the order of RFC 6724, from the system's sources.
+
+    `family` is AF_UNSPEC, AF_INET or AF_INET6; `lifetime` caps the look-up, in seconds. An address is looked
+    up as itself, an interface's scope as its number. Raises GaiError; UnicodeError or TypeError for what is
+    no host.
+    """
+    name = text_of("lookup", host)
+    if family not in _FAMILIES:
+        raise GaiError(EAI_FAMILY)
+    found = find(nss, name, family, 0, nss.ends_at(lifetime))
+    if isinstance(found, HostEntry):
+        addresses = found.addresses
+        return addresses if len(addresses) == 1 else tuple(nss.in_order(addresses))
+    if isinstance(found, Failure):
+        raise gai_error(found)
+    infos = nss.ask_system(found, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
+    return tuple(str(info[4][0]) for info in infos)
+
+
+def _checked(nss: Nss, hints: Hints, name: str | None) -> Hints:
+    """The hints, narrowed down by AI_ADDRCONFIG. Raises GaiError for what getaddrinfo(3) refuses."""
+    if hints.flags & ~_AI_FLAGS or (hints.flags & AI_CANONNAME and name is None):
+        raise GaiError(EAI_BADFLAGS)
+    if hints.family not in _FAMILIES:
+        raise GaiError(EAI_FAMILY)
+    if hints.flags & AI_ADDRCONFIG:
+        has_ipv4, has_ipv6 = nss.sources.families()
+        if hints.family == AF_UNSPEC:
+            if has_ipv4 != has_ipv6:
+                return hints._replace(family=AF_INET if has_ipv4 else AF_INET6)
+        elif not (has_ipv4 if hints.family == AF_INET else has_ipv6):
+            raise GaiError(EAI_NONAME)
+    return hints
+
+
+def _this_host(hints: Hints) -> HostEntry:
+    """The addresses to connect to, or with AI_PASSIVE to listen at, where no host is named."""
+    addresses = _ANY if hints.flags & AI_PASSIVE else _LOOPBACK
+    return HostEntry(addresses[hints.family], "")
+
+
+def _as_utf8(name: str) -> str:
+    """A name from the hosts file as CPython decodes it. Raises UnicodeDecodeError."""
+    return name if name.isascii() else os.fsencode(name).decode("utf-8")
+
+
+# --- gethostby*
+
+
+def gethostbyname(nss: Nss, host: bytes | bytearray | str) -> str:
+    """As `socket.gethostbyname`: the first IPv4 address. Raises GaiError, TypeError, UnicodeError."""
+    name = text_of("gethostbyname", host)
+    sys.audit("socket.gethostbyname", host)
+    return first_address(nss, name, AF_INET)
+
+
+def gethostbyname_ex(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[str], list[str]]:
+    """As `socket.gethostbyname_ex`: canonical name, aliases, IPv4 addresses.
+
+    Raises GaiError; HostError for the few hosts that `gethostbyname` alone takes; TypeError, UnicodeError.
+    """
+    name = text_of("gethostbyname_ex", host)
+    sys.audit("socket.gethostbyname", host)
+    is_special = not name or name in BROADCAST or ":" in name or "0" <= name[:1] <= "9"
+    if is_special:
+        address = first_address(nss, name, AF_INET)
+        if name and not name.strip("0123456789."):
+            return name, [], [address]
+    found = nss.host_addresses(name, AF_INET, nss.ends_at())
+    if isinstance(found, Foreign):
+        return nss.ask_system(found, _socket.gethostbyname_ex, host)
+    if isinstance(found, Failure):
+        if is_special and found.eai in _HERRNO_OF:
+            raise HostError(_HERRNO_OF[found.eai], found.outcome)
+        raise gai_error(found)
+    canonical_name, aliases = found.names()
+    return canonical_name, [_as_utf8(alias) for alias in aliases], list(found.addresses)
+
+
+def gethostbyaddr(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[str], list[str]]:
+    """As `socket.gethostbyaddr`: the name of an address or of a host's first address, aliases, the address.
+
+    Raises GaiError if the host has no address, HostError if that has no name; TypeError, UnicodeError.
+    """
+    name = text_of("gethostbyaddr", host)
+    sys.audit("socket.gethostbyaddr", host)
+    address = first_address(nss, name, AF_UNSPEC).partition("%")[0]
+    found = _names_of(nss, address)
+    if isinstance(found, Foreign):
+        return nss.ask_system(found, _socket.gethostbyaddr, address)
+    if isinstance(found, Miss):
+        if found.outcome is not None and found.outcome.status is CLOSED:
+            raise ResolverClosed(found.outcome)
+        raise HostError(found.herrno, found.outcome)
+    origin = found.origin
+    if ":" in address and isinstance(origin, Outcome) and origin.question.qname.endswith("in-addr.arpa."):
+        # glibc has asked about the IPv4 address inside, and CPython does not take that for an answer
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+    canonical_name, aliases = found.names()
+    return canonical_name, [_as_utf8(alias) for alias in aliases], list(found.addresses)
+
+
+def getfqdn(nss: Nss, name: str = "") -> str:
+    """As `socket.getfqdn`: the first name with a dot among those of `name`, which is this host's if empty."""
+    name = name.strip()
+    if not name or name in ("0.0.0.0", "::"):
+        name = gethostname()
+    try:
+        canonical_name, aliases, _ = gethostbyaddr(nss, name)
+    except OSError:
+        return name
+    return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)
+
+
+def _names_of(nss: Nss, address: str) -> HostEntry | Miss | Foreign:
+    packed = inet_pton(AF_INET6 if ":" in address else AF_INET, address)
+    return nss.address_names(address, packed, nss.ends_at())
+
+
+# --- getnameinfo
+
+
+def getnameinfo(nss: Nss, sockaddr: SockAddr, flags: int) -> tuple[str, str]:
+    """As `socket.getnameinfo`: host and service of a socket's address.
+
+    Raises GaiError, and as there TypeError, ValueError, OverflowError and OSError.
+    """
+    flags = c_int(flags)
+    # no names are looked up for this: it checks the address, and writes it as the system does
+    host, port = _socket.getnameinfo(sockaddr, NI_NUMERICHOST | NI_NUMERICSERV)
+    if flags & ~_NI_FLAGS:
+        raise GaiError(EAI_BADFLAGS)
+    if not flags & NI_NUMERICHOST:
+        found = _names_of(nss, host.partition("%")[0])
+        if isinstance(found, HostEntry):
+            name = found.names()[0]
+            if flags & _NI_IDN and "xn--" in name.lower():
+                found = Foreign("NI_IDN decodes A-labels as the locale says")
+            host = _without_domain(name, nss.local_domain()) if flags & NI_NOFQDN else name
+        elif isinstance(found, Miss):
+            _check_miss(found, flags)
+        if isinstance(found, Foreign):
+            return nss.ask_system(found, _socket.getnameinfo, sockaddr, flags)
+    elif flags & NI_NAMEREQD:
+        raise GaiError(EAI_NONAME)
+    if not flags & NI_NUMERICSERV:
+        port = nss.services.name(int(port), "udp" if flags & NI_DGRAM else "tcp") or port
+    return host, port
+
+
+def _check_miss(miss: Miss, flags: int) -> None:
+    """Raise GaiError unless the address may be shown instead of its name."""
+    if miss.outcome is not None and miss.outcome.status is CLOSED:
+        raise ResolverClosed(miss.outcome)
+    if miss.herrno == TRY_AGAIN:
+        raise GaiError(EAI_AGAIN, None, miss.outcome)
+    if flags & NI_NAMEREQD:
+        raise GaiError(EAI_NONAME, None, miss.outcome)
+
+
+def _without_domain(name: str, domain: str) -> str:
+    """What NI_NOFQDN leaves of a name: what is before the first `domain` in it, wherever that is."""
+    position = name.find(domain) if domain else -1
+    return name[: position - 1] if position > 1 and name[position - 1] == "." else name

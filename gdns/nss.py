@@ -1,0 +1,288 @@
+"""A host's addresses, an address's names, from the sources that nsswitch.conf(5) lists."""
+
+from __future__ import annotations
+
+import os
+from _thread import _local
+from collections.abc import Callable, Sequence
+from socket import AF_INET, AF_INET6, AF_UNSPEC, gethostname
+from time import monotonic
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from gdns.entries import Failure, Foreign, HostEntry, Miss
+from gdns.errors import (
+    EAI_AGAIN,
+    EAI_NODATA,
+    EAI_NONAME,
+    EAI_OF,
+    EAI_SYSTEM,
+    HOST_NOT_FOUND,
+    NETDB_INTERNAL,
+    NO_DATA,
+    NO_RECOVERY,
+    TRY_AGAIN,
+)
+from gdns.hosts import HostsFile
+from gdns.names import SpecialUse, from_octets, is_hostname, special_use
+from gdns.nss_dns import Dns
+from gdns.nss_modules import Source, Step, steps
+from gdns.nsswitch import Action, Status
+from gdns.ordering import Policy, order
+from gdns.services import Services
+from gdns.sources import Sources
+
+if TYPE_CHECKING:
+    from gdns.config import Settings
+    from gdns.stub import Stub
+
+T = TypeVar("T")
+
+FILES: Final = Source.FILES
+DNS: Final = Source.DNS
+RETURN: Final = Action.RETURN
+
+_NOT_FOUND = Miss(Status.NOTFOUND, HOST_NOT_FOUND)
+_UNAVAILABLE = Miss(Status.UNAVAIL, NO_RECOVERY)
+_NOT_INSTALLED = Miss(Status.UNAVAIL, NETDB_INTERNAL)
+_LOOPBACK: dict[int, tuple[str, ...]] = {
+    AF_UNSPEC: ("::1", "127.0.0.1"),
+    AF_INET: ("127.0.0.1",),
+    AF_INET6: ("::1",),
+}
+
+
+class Files:
+    """What is read of the system beside its settings; for the use of one thread."""
+
+    __slots__ = ("hosts", "services", "sources")
+
+    def __init__(
+        self,
+        hosts: HostsFile | None = None,
+        services: Services | None = None,
+        sources: Sources | None = None,
+    ) -> None:
+        self.hosts = hosts or HostsFile()
+        self.services = services or Services()
+        self.sources = sources or Sources()
+
+
+class _Thread(_local):
+    """What belongs to one thread; not to one greenlet, as threading.local may have come to mean."""
+
+    def __init__(self) -> None:
+        self.files = Files()
+
+
+_thread = _Thread()
+
+
+class Nss:
+    """The sources of names behind the functions of netdb.h, for one stub.
+
+    `settings` are what the system's files say, with what the caller put over it. `lifetime` caps a look-up,
+    in seconds, where the call itself does not. `files` are the calling thread's, unless given.
+    """
+
+    def __init__(
+        self, stub: Stub, settings: Settings, lifetime: float | None = None, files: Files | None = None
+    ) -> None:
+        self.stub = stub
+        self.settings = settings
+        self.lifetime = lifetime
+        self._steps = steps(settings.nsswitch.hosts, settings.resolv_conf.nameservers)
+        self._dns = Dns(stub, settings.resolv_conf)
+        files = files or _thread.files
+        self._hosts = files.hosts
+        self._hosts.multi = settings.host_conf.multi
+        self.services = files.services
+        self.sources = files.sources
+        self._local_domain: str | None = None
+        self._policy = Policy(settings.gai_conf)
+
+    def ends_at(self, lifetime: float | None = None) -> float | None:
+        """The moment of `time.monotonic` at which a look-up that begins now has to end, None for never."""
+        if lifetime is None:
+            lifetime = self.lifetime
+        return None if lifetime is None else monotonic() + lifetime
+
+    def host_addresses(
+        self,
+        name: str,
+        family: int,
+        ends_at: float | None = None,
+        *,
+        is_canonical: bool = False,
+        is_mapped: bool = False,
+        wants_all: bool = False,
+    ) -> HostEntry | Failure | Foreign:
+        """The addresses of a name in the order of its source (getaddrinfo(3), before any sorting).
+
+        `family` is AF_UNSPEC, AF_INET or AF_INET6. `name` is no address; octets beyond ASCII are as
+        `os.fsdecode` gives them. `is_canonical` says that the canonical name is wanted: glibc then also asks
+        for names that no host can have. `is_mapped` and `wants_all` are AI_V4MAPPED and AI_ALL of AF_INET6.
+        """
+        # gethostbyname2_r: a way of its own through the sources
+        is_plain = family == AF_INET and not is_canonical
+        if is_plain and _looks_numeric(name):
+            return Failure(EAI_NONAME)
+        is_checked = family == AF_UNSPEC or not is_canonical
+        found: HostEntry | Miss = _NOT_INSTALLED
+        doubt: Miss | None = None
+        for step in self._steps:
+            if is_plain and step.source is Source.MISSING:
+                continue
+            if is_mapped:
+                result = self._find_mapped(step, name, wants_all, is_checked, ends_at)
+            else:
+                result = self._find(step, name, family, is_checked, ends_at)
+            if isinstance(result, Foreign):
+                return result
+            found = result
+            if isinstance(found, Miss) and not found.is_certain and doubt is None:
+                doubt = found
+            if step.actions[found.status] is RETURN:
+                break
+        if isinstance(found, HostEntry):
+            return found
+        if special_use(name) is SpecialUse.LOOPBACK and self._hosts.addresses(name) is None:
+            return HostEntry(_LOOPBACK[family], name)
+        return _failure(found, doubt, is_plain)
+
+    def _find(
+        self, step: Step, name: str, family: int, is_checked: bool, ends_at: float | None
+    ) -> HostEntry | Miss | Foreign:
+        """Ask one source. `is_checked` says that it is asked for names of hosts only."""
+        if step.source is FILES:
+            hit = self._hosts.addresses(name, family)
+            return _NOT_FOUND if hit is None else HostEntry(hit.addresses, hit)
+        if special_use(name) is not None:
+            return _NOT_FOUND
+        if step.source is DNS and (step.name == "dns" or not step.owns(name)):
+            if not is_hostname(name):
+                return _NOT_FOUND if is_checked else self._ask_in_vain(name, family, ends_at)
+            if family == AF_UNSPEC:
+                return self._dns.addresses(name, ends_at)
+            return self._dns.addresses_of_family(name, family == AF_INET6, ends_at)
+        if step.source is Source.MISSING:
+            return _NOT_INSTALLED
+        if step.source is Source.UNAVAILABLE:
+            return _UNAVAILABLE
+        return Foreign(f"{step.name} may know {name}") if step.owns(name) else _NOT_FOUND
+
+    def _ask_in_vain(self, name: str, family: int, ends_at: float | None) -> Miss:
+        """Ask DNS for what is no host name: glibc sends the question, and takes no answer to it."""
+        question = name if name.isascii() else from_octets(os.fsencode(name))
+        found = self._dns.addresses_of_family(question, family == AF_INET6, ends_at)
+        return found if isinstance(found, Miss) else _NOT_FOUND
+
+    def _find_mapped(
+        self, step: Step, name: str, wants_all: bool, is_checked: bool, ends_at: float | None
+    ) -> HostEntry | Miss | Foreign:
+        """Ask one source for IPv6, and if it has none, or with `wants_all`, for IPv4 mapped into it."""
+        found = self._find(step, name, AF_INET6, is_checked, ends_at)
+        if isinstance(found, HostEntry) and not wants_all:
+            native = tuple(address for address in found.addresses if not address.startswith("::ffff:"))
+            return HostEntry(native, found.origin)
+        if isinstance(found, Foreign):
+            return found
+        other = self._find(step, name, AF_INET, is_checked, ends_at)
+        if isinstance(other, Foreign):
+            return other
+        if isinstance(other, HostEntry):
+            mapped = tuple("::ffff:" + address for address in other.addresses)
+            if isinstance(found, HostEntry):
+                return HostEntry(found.addresses + mapped, found.origin)
+            return HostEntry(mapped, other.origin)
+        return found if isinstance(found, HostEntry) else _joint_miss(found, other)
+
+    def in_order(self, addresses: Sequence[str]) -> tuple[str, ...]:
+        """The addresses, most promising first (RFC 6724, gai.conf(5))."""
+        return tuple(order(addresses, self.sources.source_of, self._policy))
+
+    def ask_system(self, foreign: Foreign, function: Callable[..., T], *arguments: object) -> T:
+        """Let the system's own resolver answer."""
+        return function(*arguments)
+
+    def local_domain(self) -> str:
+        """The domain that NI_NOFQDN strips: as glibc, that of localhost's names, or of this host's."""
+        if self._local_domain is None:
+            self._local_domain = self._find_local_domain()
+        return self._local_domain
+
+    def _find_local_domain(self) -> str:
+        for name in ("localhost", gethostname()):
+            if name != "localhost" and "." in name:
+                return name.partition(".")[2]
+            found = self.host_addresses(name, AF_INET, self.ends_at())
+            if isinstance(found, HostEntry) and "." in found.names()[0]:
+                return found.names()[0].partition(".")[2]
+        names = self.address_names("127.0.0.1", b"\x7f\0\0\1", self.ends_at())
+        return names.names()[0].partition(".")[2] if isinstance(names, HostEntry) else ""
+
+    def address_names(
+        self, address: str, packed: bytes, ends_at: float | None = None
+    ) -> HostEntry | Miss | Foreign:
+        """The names of an address, given as inet_ntop(3) writes it and in octets (gethostbyaddr(3))."""
+        if packed == bytes(16):
+            return _NOT_FOUND
+        found: HostEntry | Miss | Foreign = _NOT_FOUND
+        for step in self._steps:
+            if step.source is FILES:
+                hit = self._hosts.names(packed)
+                found = _NOT_FOUND if hit is None else HostEntry(hit.addresses, hit)
+            elif step.source is DNS:
+                found = self._dns.name(address, ends_at)
+            elif step.source is Source.MISSING:
+                continue
+            elif step.source is Source.UNAVAILABLE:
+                found = _UNAVAILABLE
+            elif step.owns_address(packed):
+                return Foreign(f"{step.name} may know {address}")
+            else:
+                found = _NOT_FOUND
+            if step.actions[found.status] is RETURN:
+                break
+        return found
+
+
+def _looks_numeric(name: str) -> bool:
+    """Whether gethostbyname(3) takes a name for a malformed address, which it asks nobody about."""
+    if name[:1] in "0123456789":
+        return name[-1:] != "." and not name.strip("0123456789.")
+    return name[:1] == ":" or (":" in name and name[:1] in "abcdefABCDEF")
+
+
+def _joint_miss(ipv6: Miss, ipv4: Miss) -> Miss:
+    """What two misses of one source mean together."""
+    status = ipv4.status
+    if ipv6.status is Status.TRYAGAIN or status is Status.UNAVAIL:
+        status = ipv6.status
+    if NETDB_INTERNAL in (ipv6.herrno, ipv4.herrno):
+        herrno = NETDB_INTERNAL
+    elif {ipv6.herrno, ipv4.herrno} <= {TRY_AGAIN, NO_DATA}:
+        herrno = ipv6.herrno if ipv6.herrno == ipv4.herrno else NO_DATA
+    else:
+        herrno = HOST_NOT_FOUND
+    doubt = ipv4 if ipv6.is_certain else ipv6
+    return Miss(status, herrno, doubt.outcome, doubt.is_certain)
+
+
+def _failure(miss: Miss, doubt: Miss | None, is_plain: bool) -> Failure:
+    """The number of getaddrinfo(3) for the last source's miss.
+
+    That there is no such name, or that it has no address, is only said if every source was certain of it.
+    """
+    if miss.herrno == NETDB_INTERNAL:
+        return Failure(EAI_SYSTEM)
+    if is_plain and miss.status is Status.NOTFOUND:
+        eai = EAI_NODATA if miss.herrno == NO_DATA else EAI_NONAME
+    elif miss.herrno == TRY_AGAIN:
+        eai = EAI_AGAIN
+    elif is_plain or miss.herrno == NO_DATA:
+        eai = EAI_NODATA
+    else:
+        eai = EAI_NONAME
+    if eai == EAI_AGAIN or doubt is None or doubt.outcome is None:
+        return Failure(eai, miss.outcome)
+    return Failure(EAI_OF[doubt.outcome.status], doubt.outcome)
