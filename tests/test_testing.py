@@ -253,13 +253,16 @@ def test_records_can_be_added_and_removed(dns_server: Server) -> None:
 
 def test_it_tells_what_it_has_records_of(dns_server: Server) -> None:
     dns_server.add(
-        "*.wild.example. A 192.0.2.1", "WWW.example. TYPE65280 \\# 1 00", "www.example. A 192.0.2.2"
+        "*.wild.example. A 192.0.2.1",
+        "WWW.example. TYPE65280 \\# 1 00",
+        "www.example. A 192.0.2.2",
+        "www.example. A 192.0.2.3",
     )
     assert dns_server.rrsets == [
-        ("*.wild.example.", "A"),
-        ("example.", "SOA"),
-        ("www.example.", "A"),
-        ("www.example.", "TYPE65280"),
+        ("*.wild.example.", "A", 1),
+        ("example.", "SOA", 1),
+        ("www.example.", "A", 2),
+        ("www.example.", "TYPE65280", 1),
     ]
 
 

@@ -119,9 +119,10 @@ class Server:
     # -- what it knows
 
     @property
-    def rrsets(self) -> list[tuple[str, str]]:
-        """Name, in lower case, and type of all it has records of, in order: [("www.example.", "A")]."""
-        return [(name, rdtype) for name, rdtype in cast(list[list[str]], self._ask("rrsets"))]
+    def rrsets(self) -> list[tuple[str, str, int]]:
+        """Name, in lower case, type and number of its records, in order: [("www.example.", "A", 1)]."""
+        rrsets = cast(list[tuple[str, str, int]], self._ask("rrsets"))
+        return [(name, rdtype, size) for name, rdtype, size in rrsets]
 
     def add(self, *records: str) -> None:
         """Add records, each a line such as "www.example. 60 A 192.0.2.7".

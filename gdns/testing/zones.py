@@ -77,12 +77,12 @@ class Zones:
             del self._nodes[key]
         self._changed()
 
-    def rrsets(self) -> list[tuple[str, str]]:
-        """Name and type of all record sets, in order; a wildcard's name begins with `*`."""
+    def rrsets(self) -> list[tuple[str, str, int]]:
+        """Name, type and size of all record sets, in order; a wildcard's name begins with `*`."""
         return sorted(
-            (dns.name.from_wire(key, 0)[0].to_text(), dns.rdatatype.to_text(dns.rdatatype.RdataType(rdtype)))
+            (dns.name.from_wire(key, 0)[0].to_text(), dns.rdatatype.to_text(rdataset.rdtype), len(rdataset))
             for key, node in self._nodes.items()
-            for rdtype in node
+            for rdataset in node.values()
         )
 
     def find(self, qname: bytes, rdtype: int) -> Sections:
