@@ -34,6 +34,7 @@ COMPILED = (
     "stub",
     "names",
     "entries",
+    "nss_modules",
     "nss_dns",
     "nss",
     "hosts",

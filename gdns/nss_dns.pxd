@@ -4,6 +4,7 @@ import cython
 
 from gdns._wire cimport Question
 from gdns.entries cimport HostEntry, Miss
+from gdns.names cimport absolute, is_hostname, special_use
 from gdns.outcome cimport Outcome
 
 cdef class Dns:
@@ -21,4 +22,5 @@ cdef class Dns:
     cpdef addresses_of_family(self, str name, bint is_ipv6, ends_at=*)
     @cython.locals(outcome=Outcome)
     cpdef _addresses_of_type(self, str name, int rdtype, int asked, ends_at)
+    cdef _qnames(self, str name)
     cdef bint _keeps(self, str qname, str name) except -1
