@@ -389,6 +389,7 @@ def test_without_words_it_says_how_it_is_used() -> None:
 def test_help_lists_the_verbs_and_the_exit_statuses() -> None:
     done = run("--help")
     assert (done.returncode, done.stderr) == (0, "")
+    assert "\n  demo " in done.stdout
     assert "exit status: 0 answered" in done.stdout
 
 

@@ -25,7 +25,9 @@ class Verb(NamedTuple):
     summary: str
 
 
-VERBS: dict[str, Verb] = {}
+VERBS = {
+    "demo": Verb("gdns.cli.demo", "look up some zones from many greenlets, beside the blocking functions"),
+}
 
 
 class Main(Protocol):
