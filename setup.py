@@ -26,7 +26,21 @@ def extension(module: str, suffix: str) -> Extension:
 
 
 # Policy is Python; on the path of every lookup it is also compiled, with the types that its .pxd names.
-COMPILED = ("outcome", "deadlines", "servers", "hubs/waiter", "stub")
+COMPILED = (
+    "outcome",
+    "deadlines",
+    "servers",
+    "hubs/waiter",
+    "stub",
+    "names",
+    "entries",
+    "nss_dns",
+    "nss",
+    "hosts",
+    "forward",
+    "arguments",
+    "netdb",
+)
 
 modules = [name for name in ("_wire", "_sockets", "_libcares", "_ares") if os.path.exists(f"gdns/{name}.pyx")]
 setup(

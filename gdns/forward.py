@@ -63,7 +63,7 @@ def gai_error(failure: Failure) -> OSError:
     return GaiError(failure.eai, None, outcome)
 
 
-def first_address(nss: Nss, name: str, family: int) -> str:
+def first_address(nss: Nss, name: str, family: int, ends_at: float | None) -> str:
     """The address that CPython's gethostby* functions take a host for."""
     if not name:
         if family == AF_UNSPEC:
@@ -71,9 +71,9 @@ def first_address(nss: Nss, name: str, family: int) -> str:
         return "0.0.0.0"
     if name in BROADCAST:
         return "255.255.255.255"
-    found = find(nss, name, family, 0, nss.ends_at())
+    found = find(nss, name, family, 0, ends_at)
     if isinstance(found, Foreign):
-        infos = nss.ask_system(found, _socket.getaddrinfo, os.fsencode(name), None, family)
+        infos = nss.ask_system(ends_at, _socket.getaddrinfo, os.fsencode(name), None, family)
         return str(infos[0][4][0])
     if isinstance(found, Failure):
         raise gai_error(found)

@@ -88,6 +88,7 @@ def getaddrinfo(
     name = None if host is None else text_of("getaddrinfo", host)
     ends = endpoints(port, hints.type, hints.proto, hints.flags & AI_NUMERICSERV != 0, nss.services)
     sys.audit("socket.getaddrinfo", host, port, family, type, proto)
+    ends_at = nss.ends_at()
     if name is None or name == "*":
         name = None
         if service_text(port) is None:
@@ -99,9 +100,9 @@ def getaddrinfo(
     if name is None:
         found: HostEntry | Failure | Foreign = _this_host(hints)
     else:
-        found = find(nss, name, hints.family, hints.flags, nss.ends_at())
+        found = find(nss, name, hints.family, hints.flags, ends_at)
     if isinstance(found, Foreign):
-        infos = nss.ask_system(found, _socket.getaddrinfo, host, port, *hints)
+        infos = nss.ask_system(ends_at, _socket.getaddrinfo, host, port, *hints)
         return [(_FAMILIES[info[0]], _TYPES.get(info[1], info[1]), *info[2:]) for info in infos]
     if isinstance(found, Failure):
         raise gai_error(found)
@@ -138,13 +139,14 @@ def lookup(nss: Nss, host: str, family: int = 0, lifetime: float | None = None) 
     name = text_of("lookup", host)
     if family not in _FAMILIES:
         raise GaiError(EAI_FAMILY)
-    found = find(nss, name, family, 0, nss.ends_at(lifetime))
+    ends_at = nss.ends_at(lifetime)
+    found = find(nss, name, family, 0, ends_at)
     if isinstance(found, HostEntry):
         addresses = found.addresses
         return addresses if len(addresses) == 1 else tuple(nss.in_order(addresses))
     if isinstance(found, Failure):
         raise gai_error(found)
-    infos = nss.ask_system(found, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
+    infos = nss.ask_system(ends_at, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
     return tuple(str(info[4][0]) for info in infos)
 
 
@@ -182,7 +184,7 @@ def gethostbyname(nss: Nss, host: bytes | bytearray | str) -> str:
     """As `socket.gethostbyname`: the first IPv4 address. Raises GaiError, TypeError, UnicodeError."""
     name = text_of("gethostbyname", host)
     sys.audit("socket.gethostbyname", host)
-    return first_address(nss, name, AF_INET)
+    return first_address(nss, name, AF_INET, nss.ends_at())
 
 
 def gethostbyname_ex(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[str], list[str]]:
@@ -192,14 +194,15 @@ def gethostbyname_ex(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list
     """
     name = text_of("gethostbyname_ex", host)
     sys.audit("socket.gethostbyname", host)
+    ends_at = nss.ends_at()
     is_special = not name or name in BROADCAST or ":" in name or "0" <= name[:1] <= "9"
     if is_special:
-        address = first_address(nss, name, AF_INET)
+        address = first_address(nss, name, AF_INET, ends_at)
         if name and not name.strip("0123456789."):
             return name, [], [address]
-    found = nss.host_addresses(name, AF_INET, nss.ends_at())
+    found = nss.host_addresses(name, AF_INET, ends_at)
     if isinstance(found, Foreign):
-        return nss.ask_system(found, _socket.gethostbyname_ex, host)
+        return nss.ask_system(ends_at, _socket.gethostbyname_ex, host)
     if isinstance(found, Failure):
         if is_special and found.eai in _HERRNO_OF:
             raise HostError(_HERRNO_OF[found.eai], found.outcome)
@@ -215,10 +218,11 @@ def gethostbyaddr(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[st
     """
     name = text_of("gethostbyaddr", host)
     sys.audit("socket.gethostbyaddr", host)
-    address = first_address(nss, name, AF_UNSPEC).partition("%")[0]
-    found = _names_of(nss, address)
+    ends_at = nss.ends_at()
+    address = first_address(nss, name, AF_UNSPEC, ends_at).partition("%")[0]
+    found = _names_of(nss, address, ends_at)
     if isinstance(found, Foreign):
-        return nss.ask_system(found, _socket.gethostbyaddr, address)
+        return nss.ask_system(ends_at, _socket.gethostbyaddr, address)
     if isinstance(found, Miss):
         if found.outcome is not None and found.outcome.status is CLOSED:
             raise ResolverClosed(found.outcome)
@@ -243,9 +247,9 @@ def getfqdn(nss: Nss, name: str = "") -> str:
     return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)
 
 
-def _names_of(nss: Nss, address: str) -> HostEntry | Miss | Foreign:
+def _names_of(nss: Nss, address: str, ends_at: float | None) -> HostEntry | Miss | Foreign:
     packed = inet_pton(AF_INET6 if ":" in address else AF_INET, address)
-    return nss.address_names(address, packed, nss.ends_at())
+    return nss.address_names(address, packed, ends_at)
 
 
 # --- getnameinfo
@@ -262,7 +266,8 @@ def getnameinfo(nss: Nss, sockaddr: SockAddr, flags: int) -> tuple[str, str]:
     if flags & ~_NI_FLAGS:
         raise GaiError(EAI_BADFLAGS)
     if not flags & NI_NUMERICHOST:
-        found = _names_of(nss, host.partition("%")[0])
+        ends_at = nss.ends_at()
+        found = _names_of(nss, host.partition("%")[0], ends_at)
         if isinstance(found, HostEntry):
             name = found.names()[0]
             if flags & _NI_IDN and "xn--" in name.lower():
@@ -271,7 +276,7 @@ def getnameinfo(nss: Nss, sockaddr: SockAddr, flags: int) -> tuple[str, str]:
         elif isinstance(found, Miss):
             _check_miss(found, flags)
         if isinstance(found, Foreign):
-            return nss.ask_system(found, _socket.getnameinfo, sockaddr, flags)
+            return nss.ask_system(ends_at, _socket.getnameinfo, sockaddr, flags)
     elif flags & NI_NAMEREQD:
         raise GaiError(EAI_NONAME)
     if not flags & NI_NUMERICSERV:

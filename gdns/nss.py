@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from _thread import _local
 from collections.abc import Callable, Sequence
-from socket import AF_INET, AF_INET6, AF_UNSPEC, gethostname
+from socket import AF_INET, AF_INET6, AF_UNSPEC, gaierror, gethostname, herror
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from gdns import libc
 from gdns.entries import Failure, Foreign, HostEntry, Miss
 from gdns.errors import (
     EAI_AGAIN,
@@ -17,10 +18,13 @@ from gdns.errors import (
     EAI_OF,
     EAI_SYSTEM,
     HOST_NOT_FOUND,
+    HOST_TEXTS,
     NETDB_INTERNAL,
     NO_DATA,
     NO_RECOVERY,
     TRY_AGAIN,
+    GaiError,
+    HostError,
 )
 from gdns.hosts import HostsFile
 from gdns.names import SpecialUse, from_octets, is_hostname, special_use
@@ -145,8 +149,12 @@ class Nss:
                 break
         if isinstance(found, HostEntry):
             return found
-        if special_use(name) is SpecialUse.LOOPBACK and self._hosts.addresses(name) is None:
-            return HostEntry(_LOOPBACK[family], name)
+        if special_use(name) is SpecialUse.LOOPBACK:
+            if self._hosts.addresses(name) is None:
+                return HostEntry(_LOOPBACK[family], name)
+            hit = self._hosts.addresses(name, family)
+            if hit is not None:
+                return HostEntry(hit.addresses, hit)
         return _failure(found, doubt, is_plain)
 
     def _find(
@@ -200,9 +208,18 @@ class Nss:
         """The addresses, most promising first (RFC 6724, gai.conf(5))."""
         return tuple(order(addresses, self.sources.source_of, self._policy))
 
-    def ask_system(self, foreign: Foreign, function: Callable[..., T], *arguments: object) -> T:
-        """Let the system's own resolver answer."""
-        return function(*arguments)
+    def ask_system(self, ends_at: float | None, function: Callable[..., T], *arguments: object) -> T:
+        """Let the system's own resolver answer: call a function of `_socket` in a thread.
+
+        Raises what it raises, as GaiError and HostError.
+        """
+        lifetime = None if ends_at is None else ends_at - monotonic()
+        try:
+            return libc.call(self.stub, lifetime, function, *arguments)
+        except gaierror as error:
+            raise error if isinstance(error, GaiError) else GaiError(*error.args) from None
+        except herror as error:
+            raise error if error.errno not in HOST_TEXTS else HostError(error.errno) from None
 
     def local_domain(self) -> str:
         """The domain that NI_NOFQDN strips: as glibc, that of localhost's names, or of this host's."""

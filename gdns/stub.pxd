@@ -48,6 +48,7 @@ cdef class Stub:
     cdef public int wishes
     cdef public bint is_closed
     cdef public dict _flights
+    cdef set _guests
     cdef Deadlines _due
     cdef object _timer
     cdef double _timer_at

@@ -126,6 +126,7 @@ class Stub:
         self.wishes = wishes
         self.is_closed = False
         self._flights: dict[object, Flight] = {}
+        self._guests: set[Waiter] = set()  # who wait for another thread
         self._due = Deadlines()
         self._timer: Timer | None = None
         self._timer_at = inf
@@ -218,6 +219,34 @@ class Stub:
             if not self._is_watching and self._flights:
                 self._start()
         return flight
+
+    # --- other threads
+
+    def wait_for_thread(self, guest: Waiter, lifetime: float | None = None) -> None:
+        """Park until another thread calls `wake_from_thread(guest)`.
+
+        It also ends after `lifetime` seconds, and when the stub is closed.
+        """
+        self._guests.add(guest)
+        if not self._is_watching:
+            self._start()
+        alarm = slot = None
+        if lifetime is not None:
+            alarm = _Alarm(guest)
+            slot = self._put_due(alarm, monotonic() + lifetime)
+        try:
+            guest.park()
+        finally:
+            self._guests.discard(guest)
+            if slot is not None and alarm is not None:
+                slot.pop(alarm, None)
+            if self._is_watching and not (self._flights or self._guests or self._is_delivering):
+                self._rest()
+
+    def wake_from_thread(self, guest: Waiter) -> None:
+        """Let the hub wake a greenlet; the one method that any thread may call."""
+        self._waking.append(guest)
+        self._sockets.wake()
 
     # --- one flight
 
@@ -430,7 +459,7 @@ class Stub:
                     return
         finally:
             self._is_delivering = False
-        if self._is_watching and not self._flights:
+        if self._is_watching and not self._flights and not self._guests:
             self._rest()
 
     def _on_timer(self) -> None:
@@ -467,7 +496,7 @@ class Stub:
 
     def _arm(self) -> None:
         """Set the one timer to the earliest moment at which anything falls due."""
-        next_at = self._due.next_at() if self._flights else inf
+        next_at = self._due.next_at() if self._flights or self._guests else inf
         if next_at >= self._timer_at and self._timer_at != inf and next_at != inf:
             return  # it may come early
         if self._timer is not None:
@@ -512,13 +541,15 @@ class Stub:
                 self._land(
                     flight, Outcome(flight.question, CLOSED, attempts=flight.attempts, elapsed=elapsed)
                 )
+        for guest in tuple(self._guests):
+            guest.wake()
         while self._waking:
             self._waking.popleft().wake()
 
     def retire(self) -> None:
         """Take no new questions from now on; close as soon as those under way have ended."""
         self._is_retired = True
-        if not self._flights:
+        if not self._flights and not self._guests:
             self.close()
 
     def after_fork(self) -> None:
@@ -546,8 +577,10 @@ class Stub:
                 self._ask_next(flight, now)
             else:
                 del self._flights[flight.key]
-        if self._flights:
+        if self._flights or self._guests:
             self._start()
+        if self._waking:
+            self._sockets.wake()
 
     @property
     def dropped(self) -> dict[str, int]:

@@ -1,0 +1,18 @@
+# The types with which entries.py is compiled; what it does is in the .py alone.
+
+cdef class HostEntry:
+    cdef public tuple addresses
+    cdef public object origin
+
+cdef class Miss:
+    cdef public object status
+    cdef public int herrno
+    cdef public object outcome
+    cdef public bint is_certain
+
+cdef class Failure:
+    cdef public int eai
+    cdef public object outcome
+
+cdef class Foreign:
+    cdef public str reason

@@ -1,0 +1,146 @@
+"""The system's own resolver, asked in threads so that the hub goes on."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+from _queue import SimpleQueue  # queue's may be gevent's, which only knows greenlets
+from collections.abc import Callable
+from types import BuiltinFunctionType
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from greenlet import getcurrent
+
+from gdns.errors import EAI_AGAIN, GaiError, ResolverClosed
+from gdns.hubs.waiter import ON_THE_HUB, Waiter
+
+if TYPE_CHECKING:
+    from gdns.stub import Stub
+
+T = TypeVar("T")
+
+MOST_THREADS = 4
+
+
+class Job(Generic[T]):
+    """One call made in a thread, for one greenlet that waits for it."""
+
+    __slots__ = ("_function", "_arguments", "_on_end", "is_wanted", "has_ended", "_result", "_error")
+
+    def __init__(
+        self, function: Callable[..., T], arguments: tuple[object, ...], on_end: Callable[[], object]
+    ) -> None:
+        self._function = function
+        self._arguments = arguments
+        self._on_end = on_end
+        self.is_wanted = True
+        self.has_ended = False
+        self._result: T | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Make the call, unless nobody waits for it any longer."""
+        if not self.is_wanted:
+            return
+        try:
+            self._result = self._function(*self._arguments)
+        except BaseException as error:  # for the greenlet to raise, whatever it is
+            self._error = error
+        self.has_ended = True
+        self._on_end()
+
+    def result(self) -> T:
+        """What the call returned; raises what it raised."""
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # it refers to this frame, which refers to us
+        return cast(T, self._result)
+
+
+class Pool:
+    """At most four threads, each started when there is a job for it.
+
+    They are daemons: a program that ends does not wait for them.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Job[object]] = SimpleQueue()
+        self._unfinished: set[Job[object]] = set()
+        self._threads = 0
+
+    def submit(self, job: Job[object]) -> None:
+        """Let a thread run the job. Raises RuntimeError where no thread can be started."""
+        self._unfinished.add(job)
+        self._jobs.put(job)
+        if self._threads < min(len(self._unfinished), MOST_THREADS):
+            self._threads += 1
+            try:
+                _start_thread(self._work)
+            except RuntimeError:
+                self._threads -= 1
+                if not self._threads:
+                    raise
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                job.run()
+            finally:
+                self._unfinished.discard(job)
+            del job  # its arguments and result are nobody's while the thread waits
+
+    def resubmitted(self) -> Pool:
+        """A new pool with the jobs of this one, whose threads a fork has left behind."""
+        pool = Pool()
+        for job in self._unfinished:
+            if job.is_wanted and not job.has_ended:
+                pool.submit(job)
+        return pool
+
+
+def call(stub: Stub, lifetime: float | None, function: Callable[..., T], *arguments: object) -> T:
+    """Call a function that may block, in a thread, and park until it returns.
+
+    Raises what it raises; ResolverClosed if the stub is closed, GaiError (EAI_AGAIN) when `lifetime` seconds
+    have passed; RuntimeError in the hub's own greenlet.
+    """
+    if stub.is_closed:
+        raise ResolverClosed
+    if getcurrent() is stub.hub.greenlet:
+        raise RuntimeError(ON_THE_HUB)
+    guest = Waiter(stub.hub)
+    job = Job(function, arguments, lambda: stub.wake_from_thread(guest))
+    _pool.submit(cast("Job[object]", job))
+    try:
+        stub.wait_for_thread(guest, lifetime)
+    finally:
+        job.is_wanted = False
+    if job.has_ended:
+        return job.result()
+    raise ResolverClosed if stub.is_closed else GaiError(EAI_AGAIN)
+
+
+def _start_thread(function: Callable[[], object]) -> None:
+    """Start a thread of the system's, even where monkey-patching has put greenlets in its place."""
+    start = _thread.start_new_thread
+    if not isinstance(start, BuiltinFunctionType):
+        if "gevent.monkey" in sys.modules:
+            start = sys.modules["gevent.monkey"].get_original("_thread", "start_new_thread")
+        elif "eventlet.patcher" in sys.modules:
+            start = sys.modules["eventlet.patcher"].original("_thread").start_new_thread
+    start(function, ())
+
+
+_pool = Pool()
+
+
+def _after_fork_in_child() -> None:
+    global _pool
+    _pool = _pool.resubmitted()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,24 @@
+# The types with which nss_dns.py is compiled; what it does is in the .py alone.
+
+import cython
+
+from gdns._wire cimport Question
+from gdns.entries cimport HostEntry, Miss
+from gdns.outcome cimport Outcome
+
+cdef class Dns:
+    cdef object _stub
+    cdef tuple _search
+    cdef int _ndots
+    cdef bint _no_tld_query
+    cdef object _sortlist
+    cdef bint _no_aaaa
+    cdef bint _one_by_one
+    cdef bint _search_is_special
+
+    @cython.locals(first=Outcome, second=Outcome)
+    cpdef addresses(self, str name, ends_at=*)
+    cpdef addresses_of_family(self, str name, bint is_ipv6, ends_at=*)
+    @cython.locals(outcome=Outcome)
+    cpdef _addresses_of_type(self, str name, int rdtype, int asked, ends_at)
+    cdef bint _keeps(self, str qname, str name) except -1
