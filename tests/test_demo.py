@@ -128,7 +128,7 @@ def test_a_table_is_plain_text_where_rich_is_missing(
     monkeypatch.setitem(sys.modules, "rich", None)
     table.show(("", "", "left", "right"), [[("one", "two", "3", "4")], [("", "five", "6", "7,000")]])
     assert capsys.readouterr().out == (
-        "           left  right\n\none  two      3      4\n\n     five     6  7,000\n"
+        "\n           left  right\n\none  two      3      4\n\n     five     6  7,000\n\n"
     )
 
 

@@ -7,6 +7,7 @@ port 53. It is told what to do by a JSON object on standard input, which one on 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def measure(zones: ZoneSource, lookups: Sequence[Lookup], greenlets: int) -> Mea
     """What came of the lookups; or a str that says why they could not be made."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "gdns.cli.blocking"],
+            [sys.executable, "-P", "-m", "gdns.cli.blocking"],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},  # ours may be no installed gdns
             input=json.dumps({"zones": zones, "lookups": lookups, "greenlets": greenlets}),
             capture_output=True,
             text=True,

@@ -17,7 +17,7 @@ def show(header: Row, groups: Sequence[Group]) -> None:
         import rich.console
         import rich.table
     except ImportError:
-        print(plain(header, groups))
+        print(f"\n{plain(header, groups)}\n")  # rich, too, leaves a line free above and below
         return
     table = rich.table.Table(box=rich.box.SIMPLE)
     for index, heading in enumerate(header):
