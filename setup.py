@@ -34,6 +34,7 @@ COMPILED = (
     "stub",
     "names",
     "entries",
+    "nss_modules",
     "nss_dns",
     "nss",
     "hosts",
@@ -42,16 +43,20 @@ COMPILED = (
     "netdb",
 )
 
-modules = [name for name in ("_wire", "_sockets", "_libcares", "_ares") if os.path.exists(f"gdns/{name}.pyx")]
+MODULES = ("_wire", "_sockets", "_libcares", "_ares")
+
+jobs = os.cpu_count() or 1
 setup(
     ext_modules=cythonize(
-        [extension(module, "pyx") for module in modules] + [extension(module, "py") for module in COMPILED],
+        [extension(module, "pyx") for module in MODULES] + [extension(module, "py") for module in COMPILED],
         build_dir="build/cython",
+        nthreads=jobs,
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,
             "binding": False,
             "annotation_typing": False,
         },
-    )
+    ),
+    options={"build_ext": {"parallel": jobs}},
 )

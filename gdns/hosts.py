@@ -91,14 +91,17 @@ class _Table:
         memo_key = (name, family, multi)
         hit = self._memo.get(memo_key)
         if hit is None:
-            lines = map(self._line, self._index.find_name(name))
-            fitting = (line for line in lines if line and line.fits(family) and line.calls(name))
-            hit = self._hit(list(fitting if multi else islice(fitting, 1)), family)
+            hit = self._find(name, family, multi)
             if hit is not None:
                 if len(self._memo) >= _MEMO:
                     self._memo.clear()
                 self._memo[memo_key] = hit
         return hit
+
+    def _find(self, name: bytes, family: int, multi: bool) -> Hit | None:
+        lines = map(self._line, self._index.find_name(name))
+        fitting = (line for line in lines if line and line.fits(family) and line.calls(name))
+        return self._hit(list(fitting if multi else islice(fitting, 1)), family)
 
     def names(self, packed: bytes) -> Hit | None:
         family = AF_INET if len(packed) == 4 else AF_INET6

@@ -5,4 +5,6 @@ import cython
 cpdef str encode_idna(str host)
 cpdef object special_use(str name)
 cpdef bint is_hostname(str name)
-cdef _absolute(str name)
+@cython.locals(length=int, last_length=int, character=cython.Py_UCS4)
+cpdef bint is_ordinary(str name)
+cpdef absolute(str name)

@@ -14,7 +14,7 @@ MAX_NAME = 255  # octets on the wire, the length octets and the root included
 
 _ESCAPE = re.compile(r"\\([0-9]{3}|[^0-9])", re.DOTALL)
 _HOSTNAME = re.compile(r"(?!-)[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63})*\.?")
-_IN_HOSTNAMES = "abcdefghijklmnopqrstuvwxyz0123456789-_.ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SPECIAL_LENGTHS = (5, 7, 9)  # of "onion", "invalid", "localhost"
 _UNPRINTABLE = re.compile(rb"[^!-~]")
 _MAPPED = bytes(10) + b"\xff\xff"
 
@@ -111,7 +111,7 @@ def candidates(name: str, search: Iterable[str], ndots: int, no_tld_query: bool 
     >>> list(candidates("www", ["corp.example."], ndots=1))
     ['www.corp.example.', 'www.']
     """
-    as_is = _absolute(name)
+    as_is = absolute(name)
     as_is_first = name.count(".") >= ndots or name.endswith(".")
     if as_is_first and as_is is not None:
         yield as_is
@@ -122,7 +122,7 @@ def candidates(name: str, search: Iterable[str], ndots: int, no_tld_query: bool 
         is_searched = True
         suffix = suffix.removeprefix(".")
         root_is_listed = root_is_listed or not suffix
-        candidate = _absolute(f"{name}.{suffix}")
+        candidate = absolute(f"{name}.{suffix}")
         if candidate is None:
             break
         yield candidate
@@ -132,7 +132,7 @@ def candidates(name: str, search: Iterable[str], ndots: int, no_tld_query: bool 
         yield as_is
 
 
-def _absolute(name: str) -> str | None:
+def absolute(name: str) -> str | None:
     """The name with its final dot, or None if no DNS message could carry it: to_labels, but faster."""
     if "\\" in name:
         labels = to_labels(name)
@@ -180,6 +180,26 @@ def special_use(name: str) -> SpecialUse | None:
     return rule
 
 
+def is_ordinary(name: str) -> bool:
+    """Whether a glance shows that a name is a host's and is not special: `is_hostname`, no `special_use`.
+
+    False means that they have to be asked.
+    """
+    length = last_length = 0
+    for character in name:
+        if "a" <= character <= "z" or "0" <= character <= "9" or "A" <= character <= "Z" or character in "-_":
+            length += 1
+        elif character == "." and 0 < length <= MAX_LABEL:
+            last_length = length
+            length = 0
+        else:
+            return False
+    if length > MAX_LABEL or not 0 < len(name) <= MAX_NAME - 2 or name[0] == "-":
+        return False
+    length = length or last_length
+    return length not in _SPECIAL_LENGTHS or name.removesuffix(".")[-length:].lower() not in _SPECIAL_USE
+
+
 def reverse_name(address: str) -> str:
     """The name whose PTR records name an address (RFC 1035, section 3.5; RFC 3596, section 2.5).
 
@@ -207,8 +227,6 @@ def is_hostname(name: str) -> bool:
     Labels hold letters, digits, `-` and `_`; the name must not start with `-`, which a program could take for
     an option. The root is one. glibc's nss_dns takes any other name for not found and asks nobody.
     """
-    if len(name) <= MAX_LABEL and ".." not in name and not name.strip(_IN_HOSTNAMES) and name[:1] not in "-.":
-        return True  # no regular expression is needed to say so
     if "\\" in name:
         labels = to_labels(name)
         if labels is None:

@@ -27,7 +27,7 @@ from gdns.errors import (
     HostError,
 )
 from gdns.hosts import HostsFile
-from gdns.names import SpecialUse, from_octets, is_hostname, special_use
+from gdns.names import SpecialUse, from_octets, is_hostname, is_ordinary, special_use
 from gdns.nss_dns import Dns
 from gdns.nss_modules import Source, Step, steps
 from gdns.nsswitch import Action, Status
@@ -43,7 +43,10 @@ T = TypeVar("T")
 
 FILES: Final = Source.FILES
 DNS: Final = Source.DNS
+MISSING: Final = Source.MISSING
 RETURN: Final = Action.RETURN
+SUCCESS: Final = Status.SUCCESS
+UNAVAIL: Final = Status.UNAVAIL
 
 _NOT_FOUND = Miss(Status.NOTFOUND, HOST_NOT_FOUND)
 _UNAVAILABLE = Miss(Status.UNAVAIL, NO_RECOVERY)
@@ -116,7 +119,6 @@ class Nss:
         name: str,
         family: int,
         ends_at: float | None = None,
-        *,
         is_canonical: bool = False,
         is_mapped: bool = False,
         wants_all: bool = False,
@@ -132,25 +134,29 @@ class Nss:
         if is_plain and _looks_numeric(name):
             return Failure(EAI_NONAME, HOST_NOT_FOUND)
         is_checked = family == AF_UNSPEC or not is_canonical
-        found: HostEntry | Miss = _NOT_INSTALLED
+        found: HostEntry | None = None
         misses: tuple[Miss, ...] = ()
         for step in self._steps:
-            if is_plain and step.source is Source.MISSING:
-                if step.actions[Status.UNAVAIL] is not Action.CONTINUE:
+            if is_plain and step.source is MISSING:
+                if step.actions[UNAVAIL] is not Action.CONTINUE:
                     break
                 continue
             if is_mapped:
                 result = self._find_mapped(step, name, wants_all, is_checked, ends_at)
             else:
                 result = self._find(step, name, family, is_checked, ends_at)
+            if isinstance(result, HostEntry):
+                if step.actions[SUCCESS] is RETURN:
+                    return result
+                found = result
+                continue
             if isinstance(result, Foreign):
                 return result
-            found = result
-            if isinstance(found, Miss):
-                misses += (found,)
-            if step.actions[found.status] is RETURN:
+            found = None
+            misses += (result,)
+            if step.actions[result.status] is RETURN:
                 break
-        if isinstance(found, HostEntry):
+        if found is not None:
             return found
         if special_use(name) is SpecialUse.LOOPBACK:
             if self._hosts.addresses(name) is None:
@@ -169,10 +175,11 @@ class Nss:
             if hit is not None:
                 return HostEntry(hit.addresses, hit)
             return _NO_FILE if self._hosts.is_missing else _NOT_FOUND
-        if special_use(name) is not None:
+        is_ordinary_name = is_ordinary(name)
+        if not is_ordinary_name and special_use(name) is not None:
             return _NOT_FOUND
         if step.source is DNS and (step.name == "dns" or not step.owns(name)):
-            if not is_hostname(name):
+            if not is_ordinary_name and not is_hostname(name):
                 return _NOT_FOUND if is_checked else self._ask_in_vain(name, family, ends_at)
             if family == AF_UNSPEC:
                 return self._dns.addresses(name, ends_at)
@@ -257,7 +264,7 @@ class Nss:
             elif step.source is DNS:
                 found = self._dns.name(address, ends_at)
             elif step.source is Source.MISSING:
-                if step.actions[Status.UNAVAIL] is not Action.CONTINUE:
+                if step.actions[UNAVAIL] is not Action.CONTINUE:
                     break
                 continue
             elif step.source is Source.UNAVAILABLE:

@@ -4,6 +4,7 @@ import cython
 
 from gdns._wire cimport Question
 from gdns.entries cimport HostEntry, Miss
+from gdns.names cimport absolute, is_hostname, special_use
 from gdns.outcome cimport Outcome
 
 cdef class Dns:
@@ -13,6 +14,7 @@ cdef class Dns:
     cdef bint _no_tld_query
     cdef object _sortlist
     cdef bint _no_aaaa
+    cdef bint _is_stream
     cdef bint _one_by_one
     cdef bint _search_is_special
 
@@ -21,4 +23,5 @@ cdef class Dns:
     cpdef addresses_of_family(self, str name, bint is_ipv6, ends_at=*)
     @cython.locals(outcome=Outcome)
     cpdef _addresses_of_type(self, str name, int rdtype, int asked, ends_at)
+    cdef _qnames(self, str name)
     cdef bint _keeps(self, str qname, str name) except -1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from gdns._wire import Question
 from gdns.entries import HostEntry, Miss
 from gdns.errors import HOST_NOT_FOUND, NO_DATA, NO_RECOVERY, TRY_AGAIN
-from gdns.names import candidates, is_hostname, reverse_name, special_use
+from gdns.names import absolute, candidates, is_hostname, reverse_name, special_use
 from gdns.nsswitch import Status
 from gdns.ordering import apply_sortlist
 from gdns.outcome import ANSWER, CLOSED, FAILED, NODATA, NXDOMAIN, SERVFAIL, TIMEOUT, Outcome
@@ -82,7 +83,7 @@ class Dns:
             return found
         stub = self._stub
         search: _Search | None = None
-        for qname in candidates(name, self._search, self._ndots, self._no_tld_query):
+        for qname in self._qnames(name):
             if search is not None and not search.asks(qname):
                 continue
             if self._keeps(qname, name):
@@ -123,7 +124,7 @@ class Dns:
         The herrno of a Miss is 0 where the name has records, but none of these.
         """
         search: _Search | None = None
-        for qname in candidates(name, self._search, self._ndots, self._no_tld_query):
+        for qname in self._qnames(name):
             if search is not None and not search.asks(qname):
                 continue
             if self._keeps(qname, name):
@@ -164,6 +165,13 @@ class Dns:
         if not verdict.herrno:
             return Miss(Status.TRYAGAIN, HOST_NOT_FOUND, outcome)
         return Miss(Status.NOTFOUND, verdict.herrno, outcome, outcome.is_negative)
+
+    def _qnames(self, name: str) -> Iterable[str]:
+        """The names to ask for, most likely first."""
+        if self._search:
+            return candidates(name, self._search, self._ndots, self._no_tld_query)
+        as_is = absolute(name)
+        return () if as_is is None else (as_is,)
 
     def _keeps(self, qname: str, name: str) -> bool:
         """Whether the search list made a special-use name, which must not leave this host, out of `name`."""

@@ -7,7 +7,6 @@ import os
 import sysconfig
 from collections.abc import Sequence
 from socket import gethostname
-from typing import NamedTuple
 
 from gdns.names import SpecialUse, special_use
 from gdns.nsswitch import Action, Actions, Module
@@ -27,12 +26,15 @@ class Source(enum.Enum):
     OTHER = "a module of the system"
 
 
-class Step(NamedTuple):
+class Step:
     """One module in the order in which they are asked."""
 
-    source: Source
-    name: str
-    actions: Actions
+    __slots__ = ("source", "name", "actions")
+
+    def __init__(self, source: Source, name: str, actions: Actions) -> None:
+        self.source = source
+        self.name = name
+        self.actions = actions
 
     def owns(self, name: str) -> bool:
         """Whether the system's own module must be asked for a host's addresses; else it knows of none."""

@@ -192,3 +192,18 @@ def test_the_reverse_name_of_a_name_is_refused():
 )
 def test_names_that_are_no_hostnames_are_not_shown(name, expected):
     assert names.is_hostname(name) is expected
+
+
+@given(
+    st.text(alphabet="abcAZ09-_.\\ é\x7flocahstinvd", max_size=80)
+    | st.from_regex(r"[a-z-]{0,70}(\.[a-zA-Z0-9_-]{0,70}){0,5}")
+)
+def test_a_name_that_looks_ordinary_is_a_hosts_name_without_special_use(name):
+    if names.is_ordinary(name):
+        assert names.is_hostname(name)
+        assert names.special_use(name) is None
+
+
+@pytest.mark.parametrize("name", ["www.example", "www.example.", "a", "A-1_b.example", "x" * 63 + ".example"])
+def test_ordinary_names_look_ordinary(name):
+    assert names.is_ordinary(name)

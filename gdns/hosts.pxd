@@ -1,0 +1,20 @@
+# The types with which hosts.py is compiled; what it does is in the .py alone.
+
+cdef class _Index:
+    cdef bytes _lowered
+    cdef Py_ssize_t _end
+    cdef Py_ssize_t _indexed_to
+    cdef dict _first
+    cdef dict _others
+    cpdef bint lacks(self, bytes name) except -1
+
+cdef class _Table:
+    cdef bytes _content
+    cdef _Index _index
+    cdef dict _memo
+    cpdef addresses(self, bytes name, int family, bint multi)
+
+cdef class HostsFile:
+    cdef public bint multi
+    cdef object _file
+    cpdef addresses(self, name, int family=*)

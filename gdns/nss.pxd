@@ -1,0 +1,31 @@
+# The types with which nss.py is compiled; what it does is in the .py alone.
+
+import cython
+
+from gdns.entries cimport HostEntry, Miss
+from gdns.hosts cimport HostsFile
+from gdns.names cimport is_hostname, is_ordinary, special_use
+from gdns.nss_dns cimport Dns
+from gdns.nss_modules cimport Step
+
+cdef class Nss:
+    cdef public object stub
+    cdef public object settings
+    cdef public object lifetime
+    cdef public tuple _steps
+    cdef public Dns _dns
+    cdef public HostsFile _hosts
+    cdef public object services
+    cdef public object sources
+    cdef object _local_domain
+    cdef object _policy
+
+    cpdef ends_at(self, lifetime=*)
+    @cython.locals(step=Step, is_plain=bint, is_checked=bint, misses=tuple)
+    cpdef host_addresses(
+        self, str name, int family, ends_at=*, bint is_canonical=*, bint is_mapped=*, bint wants_all=*
+    )
+    @cython.locals(is_ordinary_name=bint)
+    cdef _find(self, Step step, str name, int family, bint is_checked, ends_at)
+
+cdef bint _looks_numeric(str name) except -1
