@@ -451,6 +451,8 @@ class Stub:
                 while self._waking and now < ends_at:
                     self._waking.popleft().wake()
                     now = monotonic()
+                if self.is_closed:
+                    break  # by one who woke
                 if now >= ends_at:
                     # not call_soon: gevent makes dozens of calls before it looks at timers and sockets again
                     self._sockets.wake()
