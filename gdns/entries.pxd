@@ -9,9 +9,11 @@ cdef class Miss:
     cdef public int herrno
     cdef public object outcome
     cdef public bint is_certain
+    cdef public int h_errno
 
 cdef class Failure:
     cdef public int eai
+    cdef public int h_errno
     cdef public object outcome
 
 cdef class Foreign:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gdns.errors import HOST_NOT_FOUND
 from gdns.names import is_hostname
 from gdns.nsswitch import Status
 from gdns.outcome import Outcome
@@ -47,30 +48,38 @@ class HostEntry:
 
 
 class Miss:
-    """Why a source has nothing, in the terms of nsswitch.conf(5) and gethostbyname(3).
+    """Why a source, or the last of several, has nothing, in the terms of nsswitch.conf(5) and netdb.h.
 
-    `outcome` is what DNS said, if it was asked. Where `is_certain` is False it did not say that there is no
-    such name, nor that it has no such addresses.
+    `herrno` is the source's own word, `h_errno` what is then found in the variable of that name, which only
+    DNS writes to. `outcome` is what DNS said, if it was asked. Where `is_certain` is False it did not say
+    that there is no such name, nor that it has no such addresses.
     """
 
-    __slots__ = ("status", "herrno", "outcome", "is_certain")
+    __slots__ = ("status", "herrno", "outcome", "is_certain", "h_errno")
 
     def __init__(
-        self, status: Status, herrno: int, outcome: Outcome | None = None, is_certain: bool = True
+        self,
+        status: Status,
+        herrno: int,
+        outcome: Outcome | None = None,
+        is_certain: bool = True,
+        h_errno: int | None = None,
     ) -> None:
         self.status = status
         self.herrno = herrno
         self.outcome = outcome
         self.is_certain = is_certain
+        self.h_errno = herrno if h_errno is None else h_errno
 
 
 class Failure:
-    """Why all sources together have nothing, as getaddrinfo(3) says it."""
+    """Why all sources together have nothing, in the numbers of getaddrinfo(3) and of h_errno."""
 
-    __slots__ = ("eai", "outcome")
+    __slots__ = ("eai", "h_errno", "outcome")
 
-    def __init__(self, eai: int, outcome: Outcome | None = None) -> None:
+    def __init__(self, eai: int, h_errno: int = HOST_NOT_FOUND, outcome: Outcome | None = None) -> None:
         self.eai = eai
+        self.h_errno = h_errno
         self.outcome = outcome
 
 

@@ -14,6 +14,7 @@ LOOK_EVERY = 1.0  # seconds between two looks at a file
 _CLOCK_TICK = 50_000_000  # ns; longer than the kernel's clock for file times stands still
 _MISSING = frozenset((errno.ENOENT, errno.ENOTDIR))
 _LASTING = _MISSING | {errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM, errno.ENXIO}
+_NO_STAMP = (0, 0, 0, 0, 0)  # in place of what stat(2) says
 
 log = logging.getLogger("gdns")
 _warned: set[tuple[str, str]] = set()
@@ -50,6 +51,7 @@ class WatchedFile(Generic[T]):
         self._parse = parse
         self._clock = clock
         self._max_octets = max_octets
+        self.is_missing = False  # when it was last looked at
         self._look_at: float | None = None
         self._stamp: tuple[int, ...] | None = None
         self._content: bytes | None = None
@@ -68,6 +70,7 @@ class WatchedFile(Generic[T]):
         stamp = self._take_stamp()
         if stamp == self._stamp:
             return self._value
+        self.is_missing = stamp == _NO_STAMP
         content = self._read()
         # written while we read, or so lately that another writing might leave the same times: read again
         is_settled = stamp == self._take_stamp() and abs(time.time_ns() - max(stamp[-2:])) > _CLOCK_TICK
@@ -86,7 +89,7 @@ class WatchedFile(Generic[T]):
         try:
             found = os.stat(self.path)
         except (OSError, ValueError):
-            return (0, 0, 0, 0, 0)
+            return _NO_STAMP
         return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def _read(self) -> bytes | None:

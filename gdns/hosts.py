@@ -53,6 +53,11 @@ class HostsFile:
         self.multi = multi
         self._file = WatchedFile(path, _Table, clock=clock, max_octets=MAX_OCTETS)
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether there was no such file when it was last looked for."""
+        return self._file.is_missing
+
     def addresses(self, name: str | bytes, family: int = AF_UNSPEC) -> Hit | None:
         """The addresses of a name in the order of the lines, with what gethostbyname calls it.
 

@@ -32,12 +32,10 @@ from gdns.entries import Failure, Foreign, HostEntry, Miss
 from gdns.errors import (
     EAI_AGAIN,
     EAI_BADFLAGS,
-    EAI_FAIL,
     EAI_FAMILY,
-    EAI_NODATA,
     EAI_NONAME,
-    HOST_NOT_FOUND,
-    NO_DATA,
+    EAI_SYSTEM,
+    NETDB_INTERNAL,
     NO_RECOVERY,
     TRY_AGAIN,
     GaiError,
@@ -51,13 +49,6 @@ from gdns.outcome import CLOSED, Outcome
 _AI_FLAGS: Final = 0x7FF  # all of netdb.h's, with two that are no longer looked at
 _NI_FLAGS: Final = 0xFF
 _NI_IDN: Final = 0x20  # the socket module has no name for it
-_HERRNO_OF: Final = {
-    EAI_NONAME: HOST_NOT_FOUND,
-    EAI_AGAIN: TRY_AGAIN,
-    EAI_FAIL: NO_RECOVERY,
-    EAI_NODATA: NO_DATA,
-}
-
 _FAMILIES: Final = {0: AF_UNSPEC, 2: AF_INET, 10: AF_INET6}
 _TYPES: Final = {int(kind): kind for kind in SocketKind}
 _LOOPBACK: Final = {0: ("::1", "127.0.0.1"), 2: ("127.0.0.1",), 10: ("::1",)}
@@ -204,11 +195,9 @@ def gethostbyname_ex(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list
     if isinstance(found, Foreign):
         return nss.ask_system(ends_at, _socket.gethostbyname_ex, host)
     if isinstance(found, Failure):
-        if is_special and found.eai in _HERRNO_OF:
-            raise HostError(_HERRNO_OF[found.eai], found.outcome)
-        raise gai_error(found)
+        raise HostError(found.h_errno, found.outcome) if is_special else gai_error(found)
     canonical_name, aliases = found.names()
-    return canonical_name, [_as_utf8(alias) for alias in aliases], list(found.addresses)
+    return _as_utf8(canonical_name), [_as_utf8(alias) for alias in aliases], list(found.addresses)
 
 
 def gethostbyaddr(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[str], list[str]]:
@@ -226,13 +215,13 @@ def gethostbyaddr(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[st
     if isinstance(found, Miss):
         if found.outcome is not None and found.outcome.status is CLOSED:
             raise ResolverClosed(found.outcome)
-        raise HostError(found.herrno, found.outcome)
+        raise HostError(NO_RECOVERY if found.h_errno == NETDB_INTERNAL else found.h_errno, found.outcome)
     origin = found.origin
     if ":" in address and isinstance(origin, Outcome) and origin.question.qname.endswith("in-addr.arpa."):
         # glibc has asked about the IPv4 address inside, and CPython does not take that for an answer
         raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
     canonical_name, aliases = found.names()
-    return canonical_name, [_as_utf8(alias) for alias in aliases], list(found.addresses)
+    return _as_utf8(canonical_name), [_as_utf8(alias) for alias in aliases], list(found.addresses)
 
 
 def getfqdn(nss: Nss, name: str = "") -> str:
@@ -269,7 +258,7 @@ def getnameinfo(nss: Nss, sockaddr: SockAddr, flags: int) -> tuple[str, str]:
         ends_at = nss.ends_at()
         found = _names_of(nss, host.partition("%")[0], ends_at)
         if isinstance(found, HostEntry):
-            name = found.names()[0]
+            name = _as_utf8(found.names()[0])
             if flags & _NI_IDN and "xn--" in name.lower():
                 found = Foreign("NI_IDN decodes A-labels as the locale says")
             host = _without_domain(name, nss.local_domain()) if flags & NI_NOFQDN else name
@@ -288,6 +277,8 @@ def _check_miss(miss: Miss, flags: int) -> None:
     """Raise GaiError unless the address may be shown instead of its name."""
     if miss.outcome is not None and miss.outcome.status is CLOSED:
         raise ResolverClosed(miss.outcome)
+    if miss.herrno == NETDB_INTERNAL:
+        raise gai_error(Failure(EAI_SYSTEM))
     if miss.herrno == TRY_AGAIN:
         raise GaiError(EAI_AGAIN, None, miss.outcome)
     if flags & NI_NAMEREQD:

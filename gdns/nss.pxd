@@ -21,7 +21,7 @@ cdef class Nss:
     cdef object _policy
 
     cpdef ends_at(self, lifetime=*)
-    @cython.locals(step=Step, is_plain=bint, is_checked=bint, miss=Miss, doubt=Miss, status=int)
+    @cython.locals(step=Step, is_plain=bint, is_checked=bint, misses=tuple)
     cpdef host_addresses(
         self, str name, int family, ends_at=*, bint is_canonical=*, bint is_mapped=*, bint wants_all=*
     )

@@ -49,6 +49,7 @@ SUCCESS: Final = Status.SUCCESS
 
 _NOT_FOUND = Miss(Status.NOTFOUND, HOST_NOT_FOUND)
 _UNAVAILABLE = Miss(Status.UNAVAIL, NO_RECOVERY)
+_NO_FILE = Miss(Status.UNAVAIL, HOST_NOT_FOUND)
 _NOT_INSTALLED = Miss(Status.UNAVAIL, NETDB_INTERNAL)
 _LOOPBACK: dict[int, tuple[str, ...]] = {
     AF_UNSPEC: ("::1", "127.0.0.1"),
@@ -130,13 +131,14 @@ class Nss:
         # gethostbyname2_r: a way of its own through the sources
         is_plain = family == AF_INET and not is_canonical
         if is_plain and _looks_numeric(name):
-            return Failure(EAI_NONAME)
+            return Failure(EAI_NONAME, HOST_NOT_FOUND)
         is_checked = family == AF_UNSPEC or not is_canonical
         found: HostEntry | None = None
-        miss = _NOT_INSTALLED
-        doubt: Miss | None = None
+        misses: tuple[Miss, ...] = ()
         for step in self._steps:
             if is_plain and step.source is MISSING:
+                if step.actions[Status.UNAVAIL] is not Action.CONTINUE:
+                    break
                 continue
             if is_mapped:
                 result = self._find_mapped(step, name, wants_all, is_checked, ends_at)
@@ -150,10 +152,8 @@ class Nss:
             if isinstance(result, Foreign):
                 return result
             found = None
-            miss = result
-            if not miss.is_certain and doubt is None:
-                doubt = miss
-            if step.actions[miss.status] is RETURN:
+            misses += (result,)
+            if step.actions[result.status] is RETURN:
                 break
         if found is not None:
             return found
@@ -163,7 +163,7 @@ class Nss:
             hit = self._hosts.addresses(name, family)
             if hit is not None:
                 return HostEntry(hit.addresses, hit)
-        return _failure(miss, doubt, is_plain)
+        return _failure(_last_miss(misses), misses, is_plain)
 
     def _find(
         self, step: Step, name: str, family: int, is_checked: bool, ends_at: float | None
@@ -171,7 +171,9 @@ class Nss:
         """Ask one source. `is_checked` says that it is asked for names of hosts only."""
         if step.source is FILES:
             hit = self._hosts.addresses(name, family)
-            return _NOT_FOUND if hit is None else HostEntry(hit.addresses, hit)
+            if hit is not None:
+                return HostEntry(hit.addresses, hit)
+            return _NO_FILE if self._hosts.is_missing else _NOT_FOUND
         is_ordinary_name = is_ordinary(name)
         if not is_ordinary_name and special_use(name) is not None:
             return _NOT_FOUND
@@ -252,7 +254,8 @@ class Nss:
         """The names of an address, given as inet_ntop(3) writes it and in octets (gethostbyaddr(3))."""
         if packed == bytes(16):
             return _NOT_FOUND
-        found: HostEntry | Miss | Foreign = _NOT_FOUND
+        found: HostEntry | Miss = _NOT_INSTALLED
+        misses: tuple[Miss, ...] = ()
         for step in self._steps:
             if step.source is FILES:
                 hit = self._hosts.names(packed)
@@ -260,6 +263,8 @@ class Nss:
             elif step.source is DNS:
                 found = self._dns.name(address, ends_at)
             elif step.source is Source.MISSING:
+                if step.actions[Status.UNAVAIL] is not Action.CONTINUE:
+                    break
                 continue
             elif step.source is Source.UNAVAILABLE:
                 found = _UNAVAILABLE
@@ -267,14 +272,16 @@ class Nss:
                 return Foreign(f"{step.name} may know {address}")
             else:
                 found = _NOT_FOUND
+            if isinstance(found, Miss):
+                misses += (found,)
             if step.actions[found.status] is RETURN:
                 break
-        return found
+        return found if isinstance(found, HostEntry) else _last_miss(misses)
 
 
 def _looks_numeric(name: str) -> bool:
     """Whether gethostbyname(3) takes a name for a malformed address, which it asks nobody about."""
-    if name[:1] in "0123456789":
+    if "0" <= name[:1] <= "9":
         return name[-1:] != "." and not name.strip("0123456789.")
     return name[:1] == ":" or (":" in name and name[:1] in "abcdefABCDEF")
 
@@ -294,13 +301,23 @@ def _joint_miss(ipv6: Miss, ipv4: Miss) -> Miss:
     return Miss(status, herrno, doubt.outcome, doubt.is_certain)
 
 
-def _failure(miss: Miss, doubt: Miss | None, is_plain: bool) -> Failure:
+def _last_miss(misses: tuple[Miss, ...]) -> Miss:
+    """The last of the sources' misses, with what those before it have left behind."""
+    if not misses:
+        return _NOT_INSTALLED
+    last = misses[-1]
+    herrno = misses[-2].herrno if last is _NO_FILE and len(misses) > 1 else last.herrno
+    asked = next((miss for miss in reversed(misses) if miss.outcome is not None), last)
+    return Miss(last.status, herrno, asked.outcome, last.is_certain, asked.herrno)
+
+
+def _failure(miss: Miss, misses: tuple[Miss, ...], is_plain: bool) -> Failure:
     """The number of getaddrinfo(3) for the last source's miss.
 
     That there is no such name, or that it has no address, is only said if every source was certain of it.
     """
     if miss.herrno == NETDB_INTERNAL:
-        return Failure(EAI_SYSTEM)
+        return Failure(EAI_SYSTEM, NETDB_INTERNAL)
     if is_plain and miss.status is Status.NOTFOUND:
         eai = EAI_NODATA if miss.herrno == NO_DATA else EAI_NONAME
     elif miss.herrno == TRY_AGAIN:
@@ -309,6 +326,8 @@ def _failure(miss: Miss, doubt: Miss | None, is_plain: bool) -> Failure:
         eai = EAI_NODATA
     else:
         eai = EAI_NONAME
-    if eai == EAI_AGAIN or doubt is None or doubt.outcome is None:
-        return Failure(eai, miss.outcome)
-    return Failure(EAI_OF[doubt.outcome.status], doubt.outcome)
+    if eai != EAI_AGAIN:
+        for doubt in misses:
+            if not doubt.is_certain and doubt.outcome is not None:
+                return Failure(EAI_OF[doubt.outcome.status], doubt.herrno, doubt.outcome)
+    return Failure(eai, miss.h_errno, miss.outcome)

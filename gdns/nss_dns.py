@@ -38,6 +38,7 @@ _NODATA = _Verdict(NO_DATA)
 _UNUSABLE = _Verdict(NO_RECOVERY)
 _LAME = _Verdict(TRY_AGAIN, is_unanswered=True)
 _SERVFAIL = _Verdict(TRY_AGAIN, is_unanswered=True, goes_on=True)
+_SERVFAIL_ANSWER = _Verdict(TRY_AGAIN, goes_on=True)
 
 
 class Dns:
@@ -49,6 +50,7 @@ class Dns:
         "_ndots",
         "_no_tld_query",
         "_no_aaaa",
+        "_is_stream",
         "_one_by_one",
         "_sortlist",
         "_search_is_special",
@@ -61,7 +63,11 @@ class Dns:
         self._no_tld_query = resolv_conf.no_tld_query
         self._sortlist = resolv_conf.sortlist
         self._no_aaaa = resolv_conf.no_aaaa
-        self._one_by_one = resolv_conf.single_request or resolv_conf.single_request_reopen
+        # over TCP, glibc sends both questions at once, and takes any rcode for an answer
+        self._is_stream = resolv_conf.use_vc
+        self._one_by_one = not self._is_stream and (
+            resolv_conf.single_request or resolv_conf.single_request_reopen
+        )
         # such a suffix, or a name without dots, can make a name that must not leave this host
         self._search_is_special = any(special_use(f"x.{suffix}") for suffix in self._search)
 
@@ -95,12 +101,12 @@ class Dns:
                 return HostEntry(second.addresses, second)
             if first.status is CLOSED:
                 return Miss(Status.UNAVAIL, NO_RECOVERY, first, is_certain=False)
-            verdict = _verdict_on_both(first, second)
+            verdict = self._verdict_on_both(first, second)
             if not verdict.herrno:
                 return Miss(Status.NOTFOUND, HOST_NOT_FOUND, *_certainty(first, second))
             search = search or _Search(name, self._ndots)
-            search.note(qname, verdict, *_certainty(first, second))
-        return search.give_up() if search is not None else Miss(Status.NOTFOUND, HOST_NOT_FOUND, None)
+            search.note(verdict, *_certainty(first, second))
+        return search.give_up() if search is not None else Miss(Status.NOTFOUND, NO_RECOVERY)
 
     def addresses_of_family(self, name: str, is_ipv6: bool, ends_at: float | None = None) -> HostEntry | Miss:
         """The addresses of one family (gethostbyname3_r); else as `addresses`."""
@@ -134,12 +140,14 @@ class Dns:
                 return HostEntry(addresses, outcome)
             if outcome.status is CLOSED:
                 return Miss(Status.UNAVAIL, NO_RECOVERY, outcome, is_certain=False)
-            verdict = _NODATA if outcome.status is ANSWER else _verdict_on(outcome)
+            verdict = self._verdict_on(outcome)
+            if asked != rdtype and not verdict.herrno:
+                verdict = _NODATA
             if not verdict.herrno:
                 return Miss(Status.NOTFOUND, 0, outcome)
             search = search or _Search(name, self._ndots)
-            search.note(qname, verdict, outcome, outcome.is_negative or outcome.status is ANSWER)
-        return search.give_up() if search is not None else Miss(Status.NOTFOUND, HOST_NOT_FOUND, None)
+            search.note(verdict, outcome, outcome.is_negative or outcome.status is ANSWER)
+        return search.give_up() if search is not None else Miss(Status.NOTFOUND, NO_RECOVERY)
 
     def name(self, address: str, ends_at: float | None = None) -> HostEntry | Miss:
         """The name of an address (gethostbyaddr2_r): `outcome.reply.targets[0]` of the Answer."""
@@ -152,10 +160,10 @@ class Dns:
         if outcome.status is ANSWER and reply is not None:
             if is_hostname(reply.targets[0]):
                 return HostEntry((address,), outcome)
-            return Miss(Status.UNAVAIL, NO_RECOVERY, outcome)
-        verdict = _verdict_on(outcome)
+            return Miss(Status.UNAVAIL, HOST_NOT_FOUND, outcome)
+        verdict = self._verdict_on(outcome)
         if not verdict.herrno:
-            return Miss(Status.TRYAGAIN, NO_RECOVERY, outcome)
+            return Miss(Status.TRYAGAIN, HOST_NOT_FOUND, outcome)
         return Miss(Status.NOTFOUND, verdict.herrno, outcome, outcome.is_negative)
 
     def _qnames(self, name: str) -> Iterable[str]:
@@ -172,9 +180,40 @@ class Dns:
     def _one_after_the_other(self, qname: str, lifetime: float | None) -> tuple[Outcome, Outcome]:
         """For servers that lose the second of two questions (resolv.conf(5), single-request)."""
         first = self._stub.query(Question(qname, A), 0, lifetime)
-        if _verdict_on(first).is_unanswered:
+        if self._verdict_on(first).is_unanswered:
             return first, first
         return first, self._stub.query(Question(qname, AAAA), 0, lifetime)
+
+    def _verdict_on(self, outcome: Outcome) -> _Verdict:
+        """What glibc makes of the reply, or of none."""
+        status = outcome.status
+        if status is NXDOMAIN:
+            return _NXDOMAIN
+        if status is NODATA:
+            assert outcome.reply is not None
+            return _POSITIVE if outcome.reply.message[6:8] != b"\0\0" else _NODATA  # ANCOUNT
+        if status is ANSWER:
+            return _POSITIVE
+        if status is SERVFAIL:
+            return _SERVFAIL_ANSWER if self._is_stream else _SERVFAIL
+        if status is FAILED and outcome.rcode != NOTIMP:
+            return _UNUSABLE
+        return _UNUSABLE if self._is_stream and outcome.reply is not None else _LAME
+
+    def _verdict_on_both(self, first: Outcome, second: Outcome) -> _Verdict:
+        """What glibc makes of the replies to A and AAAA where they come in this order."""
+        one = self._verdict_on(first)
+        two = self._verdict_on(second)
+        if one.is_unanswered:
+            if two.is_unanswered:
+                return one if first.reply is not None else two
+            # without a reply to A, that to AAAA is lost in the attempts to get one
+            return two if first.reply is not None else _LAME
+        if two.is_unanswered:
+            return one
+        if not one.herrno or not two.herrno:
+            return _POSITIVE
+        return two if one is _NODATA else one
 
 
 class _Search:
@@ -205,19 +244,18 @@ class _Search:
 
     def asks(self, qname: str) -> bool:
         """Whether this candidate is still asked for."""
-        return not self._is_over or qname == self._as_is
+        return not self._is_over or (not self._as_is_first and qname == self._as_is)
 
-    def note(self, qname: str, verdict: _Verdict, outcome: Outcome, is_certain: bool) -> None:
+    def note(self, verdict: _Verdict, outcome: Outcome, is_certain: bool) -> None:
         """A candidate was asked for in vain."""
+        self._last = verdict
+        if not is_certain and self._doubt is None:
+            self._doubt = outcome
         if self._outcome is None:
             self._outcome = outcome
             if self._as_is_first:
                 self._first = verdict
-        if not is_certain and self._doubt is None:
-            self._doubt = outcome
-        self._last = verdict
-        if qname == self._as_is:
-            return
+                return
         if verdict.herrno == NO_DATA:
             self._got_nodata = True
         elif verdict.goes_on:
@@ -239,36 +277,6 @@ class _Search:
             herrno = self._last.herrno
         status = Status.UNAVAIL if self._last.is_unanswered else Status.NOTFOUND
         return Miss(status, herrno, self._doubt or self._outcome, self._doubt is None)
-
-
-def _verdict_on(outcome: Outcome) -> _Verdict:
-    status = outcome.status
-    if status is NXDOMAIN:
-        return _NXDOMAIN
-    if status is NODATA:
-        assert outcome.reply is not None
-        return _POSITIVE if outcome.reply.message[6:8] != b"\0\0" else _NODATA  # ANCOUNT
-    if status is SERVFAIL:
-        return _SERVFAIL
-    if status is FAILED and outcome.rcode != NOTIMP:
-        return _UNUSABLE
-    return _POSITIVE if status is ANSWER else _LAME
-
-
-def _verdict_on_both(first: Outcome, second: Outcome) -> _Verdict:
-    """What glibc makes of the replies to A and AAAA where they come in this order."""
-    one = _verdict_on(first)
-    two = _verdict_on(second)
-    if one.is_unanswered:
-        if two.is_unanswered:
-            return one if first.reply is not None else two
-        # without a reply to A, that to AAAA is lost in the attempts to get one
-        return two if first.reply is not None else _LAME
-    if two.is_unanswered:
-        return one
-    if not one.herrno or not two.herrno:
-        return _POSITIVE
-    return two if one is _NODATA else one
 
 
 def _certainty(first: Outcome, second: Outcome) -> tuple[Outcome, bool]:

@@ -96,6 +96,13 @@ def test_a_missing_last_module_makes_a_miss_a_system_error_except_for_gethostbyn
     assert failure(nss, "www.example", AF_INET) == EAI_NONAME
 
 
+def test_a_missing_hosts_file_is_a_service_that_is_unavailable(make_nss, tmp_path):
+    nss = make_nss(nsswitch="hosts: files\n")
+    (tmp_path / "hosts").unlink()
+    assert failure(nss, "www.example", AF_INET) == EAI_NODATA
+    assert failure(nss, "www.example") == failure(nss, "www.example", AF_INET6) == EAI_NONAME
+
+
 def test_results_to_be_merged_are_for_the_system_to_find(make_nss, dns_server):
     nss = make_nss(nsswitch="hosts: files [SUCCESS=merge] dns\n")
     assert isinstance(nss.host_addresses("www.example", AF_UNSPEC), Foreign)
@@ -322,7 +329,7 @@ def test_an_address_can_be_called_the_root(make_nss, dns_server):
 
 def test_a_name_that_is_no_host_name_is_refused(make_nss, dns_server):
     dns_server.add("1.2.0.192.in-addr.arpa. PTR a!b.example.")
-    assert names(make_nss(), "192.0.2.1").herrno == NO_RECOVERY
+    assert names(make_nss(), "192.0.2.1").herrno == HOST_NOT_FOUND
 
 
 @pytest.mark.parametrize(
