@@ -38,6 +38,8 @@ COMPILED = (
     "nss_dns",
     "nss",
     "hosts",
+    "ordering",
+    "sources",
     "forward",
     "arguments",
     "netdb",
