@@ -31,6 +31,7 @@ COMPILED = (
     "deadlines",
     "servers",
     "hubs/waiter",
+    "flight",
     "stub",
     "names",
     "entries",
