@@ -1,5 +1,6 @@
 # The types with which forward.py is compiled; what it does is in the .py alone.
 
+from gdns.entries cimport Failure, Foreign, HostEntry
 from gdns.nss cimport Nss
 
 cpdef find(Nss nss, str name, int family, int flags, ends_at)

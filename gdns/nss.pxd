@@ -2,7 +2,7 @@
 
 import cython
 
-from gdns.entries cimport HostEntry, Miss
+from gdns.entries cimport Failure, Foreign, HostEntry, Miss
 from gdns.hosts cimport HostsFile
 from gdns.names cimport is_hostname, is_ordinary, special_use
 from gdns.nss_dns cimport Dns

@@ -24,7 +24,7 @@ class Source:
     is_native: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Traits:
     """An address and what the tables say about it."""
 
@@ -35,7 +35,7 @@ class _Traits:
     scope: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Verdict:
     """How good a destination is from a source; smaller is better."""
 
@@ -53,6 +53,13 @@ class Policy:
         self._labels = _prepare(gai_conf.labels, 128)
         self._precedences = _prepare(gai_conf.precedences, 128)
         self._scopes = _prepare(gai_conf.scopes, 32)
+        # What the tables say of a network, where no row tells its addresses apart: nearly everywhere
+        self._networks: dict[int, tuple[int, int, int]] = {}
+        rows = (*gai_conf.labels, *gai_conf.precedences)
+        self._mixed = {row.network >> 64 for row in rows if row.bits > 64} | {0}
+        self._mixed_ipv4 = any(row.bits > 112 for row in rows) or any(
+            row.bits > 16 for row in gai_conf.scopes
+        )
         self._verdicts: dict[str, _Verdict] = {}
         self._sources: dict[str, _Traits] = {}
 
@@ -89,12 +96,24 @@ class Policy:
         if ":" in address:
             packed = inet_pton(AF_INET6, address.partition("%")[0])
             number = mapped = int.from_bytes(packed, "big")
-            width, scope = 128, _scope6(packed)
+            network = number >> 64
+            is_mixed = network in self._mixed
+            width = 128
         else:
-            number = int.from_bytes(inet_pton(AF_INET, address), "big")
+            packed = inet_pton(AF_INET, address)
+            number = int.from_bytes(packed, "big")
             mapped = _MAPPED | number
-            width, scope = 32, _value(self._scopes, number)
-        return _Traits(number, width, _value(self._labels, mapped), _value(self._precedences, mapped), scope)
+            network = -1 - (number >> 16)
+            is_mixed = self._mixed_ipv4
+            width = 32
+        said = self._networks.get(network)
+        if said is None or is_mixed:
+            scope = _scope6(packed) if width == 128 else _value(self._scopes, number)
+            said = (_value(self._labels, mapped), _value(self._precedences, mapped), scope)
+            if len(self._networks) >= _MEMO:
+                self._networks.clear()
+            self._networks[network] = said
+        return _Traits(number, width, *said)
 
 
 _Table = list[tuple[int, int, int]]  # bits to drop, what must remain, value

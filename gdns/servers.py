@@ -16,7 +16,7 @@ from gdns import _sockets
 from gdns.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gdns.stub import Flight
+    from gdns.flight import Flight
 
 DNS_PORT = 53
 SCHEMES = ("udp", "tcp")

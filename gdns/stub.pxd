@@ -6,39 +6,10 @@ from gdns._ares cimport AresLane, Try
 from gdns._sockets cimport Sockets
 from gdns._wire cimport Question, Reply
 from gdns.deadlines cimport Deadlines
+from gdns.flight cimport Alarm, Both, Flight, Probe
 from gdns.hubs.waiter cimport Waiter
 from gdns.outcome cimport Outcome
 from gdns.servers cimport Server
-
-cdef class Flight:
-    cdef public Question question
-    cdef public int wishes
-    cdef public object key
-    cdef public list waiters
-    cdef public Outcome outcome
-    cdef public tuple plan
-    cdef public int step
-    cdef public int steps
-    cdef public Try attempt
-    cdef public list earlier
-    cdef public Server queued_at
-    cdef public int attempts
-    cdef public double started_at
-    cdef public double ends_at
-    cdef public dict slot
-    cdef public Outcome last_failure
-
-cdef class _Both:
-    cdef public Waiter waiter
-    cdef public int missing
-
-cdef class _Alarm:
-    cdef public Waiter waiter
-
-cdef class _Probe:
-    cdef public Server server
-    cdef public Try attempt
-    cdef public dict slot
 
 cdef class Stub:
     cdef public object hub
@@ -89,7 +60,7 @@ cdef class Stub:
     cdef _pump(self, Server server, double now)
     cdef _probe(self, double now)
     cdef _fall_due(self, item, double now)
-    cdef _end_probe(self, _Probe probe, Try attempt)
+    cdef _end_probe(self, Probe probe, Try attempt)
     @cython.locals(lane=AresLane, attempt=Try, now=double, ends_at=double)
     cdef _deliver(self)
     cdef dict _put_due(self, item, double due_at)

@@ -20,6 +20,7 @@ from gdns._ares import USE_TCP, AresLane, Try
 from gdns._sockets import Sockets
 from gdns._wire import Question
 from gdns.deadlines import Deadlines, Slot
+from gdns.flight import Alarm, Both, Flight, Probe
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
 from gdns.outcome import CLOSED, NXDOMAIN, TIMEOUT, UNREACHABLE, Outcome, status_of
 from gdns.servers import PROBE_INTERVAL, Server, Servers
@@ -30,86 +31,6 @@ if TYPE_CHECKING:
 DATAGRAMS_PER_TURN = 128  # some 3 ms; then other greenlets get their turn
 LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
 PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
-
-
-class Flight:
-    """One question being asked, with all who wait for its outcome."""
-
-    __slots__ = (
-        "question",
-        "wishes",
-        "key",
-        "waiters",
-        "outcome",
-        "plan",
-        "step",
-        "steps",
-        "attempt",
-        "earlier",
-        "queued_at",
-        "attempts",
-        "started_at",
-        "ends_at",
-        "slot",
-        "last_failure",
-    )
-
-    def __init__(
-        self,
-        question: Question,
-        wishes: int,
-        key: object,
-        plan: tuple[Server, ...],
-        steps: int,
-        started_at: float,
-        ends_at: float,
-    ) -> None:
-        self.question = question
-        self.wishes = wishes
-        self.key = key
-        self.waiters: list[Waiter | _Both] = []  # each is woken when this has landed
-        self.outcome: Outcome | None = None
-        self.plan = plan  # the servers in the order in which they are asked, round after round
-        self.step = 0  # of how many tries were begun
-        self.steps = steps
-        self.attempt: Try | None = None  # the latest try, until it ends
-        self.earlier: list[Try] | None = None  # those before it that still listen
-        self.queued_at: Server | None = None  # whose window was full
-        self.attempts = 0
-        self.started_at = started_at
-        self.ends_at = ends_at
-        self.slot: Slot | None = None
-        self.last_failure: Outcome | None = None
-
-
-class _Both:
-    """Wakes a waiter when the second of two flights has landed."""
-
-    __slots__ = ("waiter", "missing")
-
-    def __init__(self, waiter: Waiter) -> None:
-        self.waiter = waiter
-        self.missing = 2
-
-
-class _Alarm:
-    """The end of one caller's own patience, where that is shorter than the flight's."""
-
-    __slots__ = ("waiter",)
-
-    def __init__(self, waiter: Waiter) -> None:
-        self.waiter = waiter
-
-
-class _Probe:
-    """A question of our own to a server that failed: has it recovered?"""
-
-    __slots__ = ("server", "attempt", "slot")
-
-    def __init__(self, server: Server, attempt: Try) -> None:
-        self.server = server
-        self.attempt = attempt
-        self.slot: Slot | None = None
 
 
 class Stub:
@@ -165,20 +86,20 @@ class Stub:
         one = self._join(first, wishes | self.wishes)
         two = self._join(second, wishes | self.wishes)
         if one.outcome is None and two.outcome is None:
-            self._wait(waiter, _Both(waiter), lifetime, (one, two))
+            self._wait(waiter, Both(waiter), lifetime, (one, two))
         elif one.outcome is None or two.outcome is None:
             self._wait(waiter, waiter, lifetime, (one,) if one.outcome is None else (two,))
         return one.outcome or self._impatient(one), two.outcome or self._impatient(two)
 
     def _wait(
-        self, waiter: Waiter, wakes: Waiter | _Both, lifetime: float | None, flights: tuple[Flight, ...]
+        self, waiter: Waiter, wakes: Waiter | Both, lifetime: float | None, flights: tuple[Flight, ...]
     ) -> None:
         """Park until all flights have landed (`wakes` is what each tells), or the lifetime has passed."""
         for flight in flights:
             flight.waiters.append(wakes)
         alarm = slot = None
         if lifetime is not None:
-            alarm = _Alarm(waiter)
+            alarm = Alarm(waiter)
             slot = self._put_due(alarm, monotonic() + lifetime)
         try:
             waiter.park()
@@ -232,7 +153,7 @@ class Stub:
             self._start()
         alarm = slot = None
         if lifetime is not None:
-            alarm = _Alarm(guest)
+            alarm = Alarm(guest)
             slot = self._put_due(alarm, monotonic() + lifetime)
         try:
             guest.park()
@@ -296,7 +217,7 @@ class Stub:
             self._pump(server, now)
         asker = attempt.flight
         if not isinstance(asker, Flight):
-            if isinstance(asker, _Probe):
+            if isinstance(asker, Probe):
                 self._end_probe(asker, attempt)
             return  # else it was given up
         flight = asker
@@ -378,7 +299,7 @@ class Stub:
             flight.earlier = None
         flight.queued_at = None
         for wakes in flight.waiters:
-            if isinstance(wakes, _Both):
+            if isinstance(wakes, Both):
                 wakes.missing -= 1
                 if not wakes.missing:
                     self._waking.append(wakes.waiter)
@@ -412,11 +333,11 @@ class Stub:
                 continue
             server.is_probed = True
             server.in_flight += 1
-            probe = _Probe(server, attempt)
+            probe = Probe(server, attempt)
             attempt.flight = probe
             probe.slot = self._put_due(probe, now + PROBE_INTERVAL)
 
-    def _end_probe(self, probe: _Probe, attempt: Try) -> None:
+    def _end_probe(self, probe: Probe, attempt: Try) -> None:
         probe.server.is_probed = False
         if probe.slot is not None:
             probe.slot.pop(probe, None)
@@ -451,6 +372,8 @@ class Stub:
                 while self._waking and now < ends_at:
                     self._waking.popleft().wake()
                     now = monotonic()
+                if self.is_closed:
+                    break  # by one who woke
                 if now >= ends_at:
                     # not call_soon: gevent makes dozens of calls before it looks at timers and sockets again
                     self._sockets.wake()
@@ -481,14 +404,14 @@ class Stub:
         if isinstance(item, Flight):
             item.slot = None
             self._on_due(item, now)
-        elif isinstance(item, _Alarm):
+        elif isinstance(item, Alarm):
             item.waiter.wake()
-        elif isinstance(item, _Probe):
+        elif isinstance(item, Probe):
             item.slot = None
             item.server.is_probed = False
             self._give_up(item.attempt)
 
-    def _put_due(self, item: Flight | _Alarm | _Probe, due_at: float) -> Slot:
+    def _put_due(self, item: Flight | Alarm | Probe, due_at: float) -> Slot:
         slot = self._due.put(item, due_at)
         if due_at < self._timer_at and self._is_watching:
             self._arm()

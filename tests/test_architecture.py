@@ -38,7 +38,7 @@ LAYERS = (
         "services",
     },
     # engine
-    {"_ares", "_libcares", "_sockets", "hubs", "servers", "stub"},
+    {"_ares", "_libcares", "_sockets", "flight", "hubs", "servers", "stub"},
     # policy
     {"forward", "libc", "nss", "nss_dns", "override", "policy", "sources"},
     # api

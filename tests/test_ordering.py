@@ -187,3 +187,42 @@ def test_a_sortlist_brings_its_networks_forward(sortlist, expected):
 @given(st.lists(st.ip_addresses(v=4).map(str)), st.lists(st.tuples(st.integers(0), st.integers(0))))
 def test_a_sortlist_permutes(addresses, sortlist):
     assert sorted(apply_sortlist(addresses, sortlist)) == sorted(addresses)
+
+
+GAI_LINES = [
+    "label ::/0 1",
+    "label 2001:db8::/32 7",
+    "label 2001:db8::80/121 8",
+    "label ::ffff:192.0.2.128/121 9",
+    "precedence ::/0 40",
+    "precedence ::ffff:0:0/96 10",
+    "precedence ::ffff:192.0.2.1/128 90",
+    "precedence 2001:db8::1/128 5",
+    "scopev4 ::ffff:0.0.0.0/96 14",
+    "scopev4 ::ffff:192.0.2.0/121 2",
+]
+NEIGHBOURS = [
+    *(f"192.0.2.{last}" for last in (0, 1, 2, 127, 128, 255)),
+    *(f"2001:db8::{last}" for last in ("0", "1", "7f", "80", "ff")),
+    "2001:db8:0:1::1",
+    "::1",
+    "::2",
+    "127.0.0.1",
+    "169.254.0.1",
+    "fe80::1",
+]
+
+
+@given(
+    st.lists(st.sampled_from(GAI_LINES), unique=True),
+    st.lists(st.lists(st.sampled_from(NEIGHBOURS), unique=True, min_size=2), min_size=2, max_size=6),
+)
+def test_what_was_judged_before_changes_no_order(lines, lists):
+    gai_conf = parse_gai_conf("".join(line + "\n" for line in lines).encode())
+    used = Policy(gai_conf)
+
+    def source_of(address):
+        return Source("2001:db8::5", 64) if ":" in address else Source("192.0.2.5", 24)
+
+    for destinations in lists:
+        assert order(destinations, source_of, used) == order(destinations, source_of, Policy(gai_conf))

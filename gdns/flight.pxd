@@ -1,0 +1,37 @@
+# The types with which flight.py is compiled; what it does is in the .py alone.
+
+from gdns._ares cimport Try
+from gdns._wire cimport Question
+from gdns.hubs.waiter cimport Waiter
+from gdns.outcome cimport Outcome
+from gdns.servers cimport Server
+
+cdef class Flight:
+    cdef public Question question
+    cdef public int wishes
+    cdef public object key
+    cdef public list waiters
+    cdef public Outcome outcome
+    cdef public tuple plan
+    cdef public int step
+    cdef public int steps
+    cdef public Try attempt
+    cdef public list earlier
+    cdef public Server queued_at
+    cdef public int attempts
+    cdef public double started_at
+    cdef public double ends_at
+    cdef public dict slot
+    cdef public Outcome last_failure
+
+cdef class Both:
+    cdef public Waiter waiter
+    cdef public int missing
+
+cdef class Alarm:
+    cdef public Waiter waiter
+
+cdef class Probe:
+    cdef public Server server
+    cdef public Try attempt
+    cdef public dict slot

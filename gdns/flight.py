@@ -1,0 +1,93 @@
+"""A question under way with everybody who waits for it, and what else falls due in a stub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gdns._ares import Try
+    from gdns._wire import Question
+    from gdns.deadlines import Slot
+    from gdns.hubs.waiter import Waiter
+    from gdns.outcome import Outcome
+    from gdns.servers import Server
+
+
+class Flight:
+    """One question being asked, with all who wait for its outcome."""
+
+    __slots__ = (
+        "question",
+        "wishes",
+        "key",
+        "waiters",
+        "outcome",
+        "plan",
+        "step",
+        "steps",
+        "attempt",
+        "earlier",
+        "queued_at",
+        "attempts",
+        "started_at",
+        "ends_at",
+        "slot",
+        "last_failure",
+    )
+
+    def __init__(
+        self,
+        question: Question,
+        wishes: int,
+        key: object,
+        plan: tuple[Server, ...],
+        steps: int,
+        started_at: float,
+        ends_at: float,
+    ) -> None:
+        self.question = question
+        self.wishes = wishes
+        self.key = key
+        self.waiters: list[Waiter | Both] = []  # each is woken when this has landed
+        self.outcome: Outcome | None = None
+        self.plan = plan  # the servers in the order in which they are asked, round after round
+        self.step = 0  # of how many tries were begun
+        self.steps = steps
+        self.attempt: Try | None = None  # the latest try, until it ends
+        self.earlier: list[Try] | None = None  # those before it that still listen
+        self.queued_at: Server | None = None  # whose window was full
+        self.attempts = 0
+        self.started_at = started_at
+        self.ends_at = ends_at
+        self.slot: Slot | None = None
+        self.last_failure: Outcome | None = None
+
+
+class Both:
+    """Wakes a waiter when the second of two flights has landed."""
+
+    __slots__ = ("waiter", "missing")
+
+    def __init__(self, waiter: Waiter) -> None:
+        self.waiter = waiter
+        self.missing = 2
+
+
+class Alarm:
+    """The end of one caller's own patience, where that is shorter than the flight's."""
+
+    __slots__ = ("waiter",)
+
+    def __init__(self, waiter: Waiter) -> None:
+        self.waiter = waiter
+
+
+class Probe:
+    """A question of our own to a server that failed: has it recovered?"""
+
+    __slots__ = ("server", "attempt", "slot")
+
+    def __init__(self, server: Server, attempt: Try) -> None:
+        self.server = server
+        self.attempt = attempt
+        self.slot: Slot | None = None

@@ -1,0 +1,5 @@
+# The types with which netdb.py is compiled; what it does is in the .py alone.
+
+from gdns.arguments cimport text_of
+from gdns.entries cimport Failure, Foreign, HostEntry, Miss
+from gdns.forward cimport find
