@@ -263,6 +263,8 @@ def test_sortlist_orders_what_was_asked_for_as_ipv4(make_nss, dns_server):
     dns_server.add("www.example. A 192.0.2.1", "www.example. A 198.51.100.1")
     nss = make_nss(resolv_conf="sortlist 198.51.100.0/255.255.255.0\n")
     assert addresses(nss, "www.example", AF_INET) == ("198.51.100.1", "192.0.2.1")
+    nss = make_nss(resolv_conf="sortlist 198.51.100.0/255.255.255.0\noptions no-aaaa\n")
+    assert addresses(nss, "www.example") == ("192.0.2.1", "198.51.100.1")
 
 
 # Special-use names (RFC 6761, 7686)
