@@ -108,6 +108,7 @@ class Nss:
         self._hosts.multi = settings.host_conf.multi
         self.services = files.services
         self.sources = files.sources
+        self._has_aliases = "HOSTALIASES" in os.environ  # hostname(7)
         self._local_domain: str | None = None
         self._policy = Policy(settings.gai_conf)
 
@@ -188,6 +189,8 @@ class Nss:
         if step.source is DNS and (step.name == "dns" or not step.owns(name)):
             if not is_ordinary_name and not is_hostname(name):
                 return _NOT_FOUND if is_checked else self._ask_in_vain(name, family, ends_at)
+            if self._has_aliases and "." not in name:
+                return Foreign(f"the file that HOSTALIASES names may have another name for {name}")
             if family == AF_UNSPEC:
                 return self._dns.addresses(name, ends_at)
             return self._dns.addresses_of_family(name, family == AF_INET6, ends_at)

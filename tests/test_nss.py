@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_pton
 
@@ -145,6 +146,15 @@ def test_gethostbyname_asks_nobody_for_what_looks_like_an_address(make_nss, dns_
     assert failure(nss, name, AF_INET) == EAI_NONAME
     assert addresses(nss, name) == ("192.0.2.1",)
     assert dns_server.questions == []
+
+
+def test_a_name_that_hostaliases_may_know_is_for_the_system_to_look_up(make_nss, dns_server, monkeypatch):
+    monkeypatch.setenv("HOSTALIASES", os.devnull)
+    nss = make_nss(hosts="192.0.2.1 known\n")
+    assert isinstance(nss.host_addresses("www", AF_UNSPEC), Foreign)
+    assert addresses(nss, "known") == ("192.0.2.1",)
+    assert failure(nss, "www.example") == EAI_NONAME
+    assert {name for name, _ in dns_server.questions} == {"www.example."}
 
 
 # The search list
