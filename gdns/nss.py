@@ -101,7 +101,7 @@ class Nss:
         self.stub = stub
         self.settings = settings
         self.lifetime = lifetime
-        self._steps = steps(settings.nsswitch.hosts, settings.resolv_conf.nameservers)
+        self._steps = steps(settings.nsswitch.hosts, settings.resolv_conf)
         self._dns = Dns(stub, settings.resolv_conf)
         files = files or _thread.files
         self._hosts = files.hosts

@@ -7,9 +7,13 @@ import os
 import sysconfig
 from collections.abc import Sequence
 from socket import gethostname
+from typing import TYPE_CHECKING
 
 from gdns.names import SpecialUse, special_use
 from gdns.nsswitch import Action, Actions, Module
+
+if TYPE_CHECKING:
+    from gdns.resolvconf import ResolvConf
 
 RESOLVED_SOCKET = "/run/systemd/resolve/io.systemd.Resolve"
 RESOLVED_ADDRESS = "127.0.0.53"
@@ -58,25 +62,25 @@ class Step:
         return not self.name.startswith("libvirt") and self.source is not Source.DNS
 
 
-def steps(modules: Sequence[Module], nameservers: Sequence[str]) -> tuple[Step, ...]:
+def steps(modules: Sequence[Module], resolv_conf: ResolvConf) -> tuple[Step, ...]:
     """The modules as they can be asked; where results are to be merged, the system alone can do it."""
     if any(Action.MERGE in module.actions for module in modules):
         return tuple(Step(Source.OTHER, "merge", module.actions) for module in modules)
-    return tuple(Step(_source(module.name, nameservers), module.name, module.actions) for module in modules)
+    return tuple(Step(_source(module.name, resolv_conf), module.name, module.actions) for module in modules)
 
 
-def _source(name: str, nameservers: Sequence[str]) -> Source:
+def _source(name: str, resolv_conf: ResolvConf) -> Source:
     if name == "files":
         return Source.FILES
     if name == "dns":
-        return Source.DNS
+        return Source.DNS if resolv_conf.attempts else Source.OTHER  # with none, glibc fails at once
     if not _is_installed(name):
         return Source.MISSING
     if name != "resolve":
         return Source.OTHER
     if not os.path.exists(RESOLVED_SOCKET):
         return Source.UNAVAILABLE
-    return Source.DNS if set(nameservers) == {RESOLVED_ADDRESS} else Source.OTHER
+    return Source.DNS if set(resolv_conf.nameservers) == {RESOLVED_ADDRESS} else Source.OTHER
 
 
 def _is_installed(name: str) -> bool:
