@@ -198,7 +198,7 @@ class Nss:
             return _NOT_INSTALLED
         if step.source is Source.UNAVAILABLE:
             return _UNAVAILABLE
-        return Foreign(f"{step.name} may know {name}") if step.owns(name) else _NOT_FOUND
+        return Foreign(f"{step.name} may know {name}") if step.owns(name) else _passed_over(step)
 
     def _ask_in_vain(self, name: str, family: int, ends_at: float | None) -> Miss:
         """Ask DNS for what is no host name: glibc sends the question, and takes no answer to it."""
@@ -297,12 +297,17 @@ class Nss:
             elif step.owns_address(packed):
                 return Foreign(f"{step.name} may know {address}")
             else:
-                found = _NOT_FOUND
+                found = _passed_over(step)
             if isinstance(found, Miss):
                 misses += (found,)
             if step.actions[found.status] is RETURN:
                 break
         return found if isinstance(found, HostEntry) else _last_miss(misses)
+
+
+def _passed_over(step: Step) -> Miss:
+    """What a module says that does not know what it is asked: `mdns4_minimal [NOTFOUND=return]` is no end."""
+    return _UNAVAILABLE if step.name.startswith("mdns") else _NOT_FOUND
 
 
 def _looks_numeric(name: str) -> bool:

@@ -91,6 +91,18 @@ def test_a_module_that_is_not_installed_is_passed_over(make_nss, dns_server):
     assert addresses(nss, "www.example") == ("192.0.2.2",)
 
 
+def test_a_name_that_a_module_does_not_know_passes_it_by(make_nss, dns_server, tmp_path, monkeypatch):
+    for module in ("mdns4_minimal", "mymachines"):
+        (tmp_path / f"libnss_{module}.so.2").touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    dns_server.add("www.example. A 192.0.2.1")
+    nss = make_nss(nsswitch="hosts: files mdns4_minimal [NOTFOUND=return] dns\n")
+    assert addresses(nss, "www.example") == ("192.0.2.1",)
+    assert isinstance(nss.host_addresses("printer.local", AF_UNSPEC), Foreign)
+    nss = make_nss(nsswitch="hosts: mymachines [NOTFOUND=return] dns\n")
+    assert failure(nss, "www.example") == EAI_NONAME
+
+
 def test_a_missing_last_module_makes_a_miss_a_system_error_except_for_gethostbyname(make_nss):
     nss = make_nss(nsswitch="hosts: files dns nosuchmodule\n")
     assert failure(nss, "www.example") == EAI_SYSTEM
