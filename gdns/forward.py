@@ -23,6 +23,8 @@ def find(
     nss: Nss, name: str, family: int, flags: int, ends_at: float | None
 ) -> HostEntry | Failure | Foreign:
     """The addresses of a host in the order of their source; if it is an address, that one."""
+    if flags & AI_IDN and not name.isascii():
+        return Foreign(f"AI_IDN encodes {name!r} as the locale says")
     if ":" in name or "0" <= name[:1] <= "9":
         literal = parse_literal(name, family, flags & AI_V4MAPPED != 0)
         if isinstance(literal, Literal):
@@ -34,8 +36,6 @@ def find(
         return nss.host_addresses(name, family, ends_at)
     if flags & AI_NUMERICHOST:
         return Failure(EAI_NONAME)
-    if flags & AI_IDN and not name.isascii():
-        return Foreign(f"AI_IDN encodes {name!r} as the locale says")
     found = nss.host_addresses(
         name,
         family,

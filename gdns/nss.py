@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 from _thread import _local
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from socket import AF_INET, AF_INET6, AF_UNSPEC, gaierror, gethostname, herror
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -46,6 +48,7 @@ DNS: Final = Source.DNS
 MISSING: Final = Source.MISSING
 RETURN: Final = Action.RETURN
 SUCCESS: Final = Status.SUCCESS
+UNAVAIL: Final = Status.UNAVAIL
 
 _NOT_FOUND = Miss(Status.NOTFOUND, HOST_NOT_FOUND)
 _UNAVAILABLE = Miss(Status.UNAVAIL, NO_RECOVERY)
@@ -137,7 +140,7 @@ class Nss:
         misses: tuple[Miss, ...] = ()
         for step in self._steps:
             if is_plain and step.source is MISSING:
-                if step.actions[Status.UNAVAIL] is not Action.CONTINUE:
+                if step.actions[UNAVAIL] is not Action.CONTINUE:
                     break
                 continue
             if is_mapped:
@@ -174,6 +177,8 @@ class Nss:
             if hit is not None:
                 return HostEntry(hit.addresses, hit)
             return _NO_FILE if self._hosts.is_missing else _NOT_FOUND
+        if not name:
+            return Foreign("only the system knows what its search list makes of no name at all")
         is_ordinary_name = is_ordinary(name)
         if not is_ordinary_name and special_use(name) is not None:
             return _NOT_FOUND
@@ -239,14 +244,26 @@ class Nss:
         return self._local_domain
 
     def _find_local_domain(self) -> str:
-        for name in ("localhost", gethostname()):
-            if name != "localhost" and "." in name:
-                return name.partition(".")[2]
-            found = self.host_addresses(name, AF_INET, self.ends_at())
-            if isinstance(found, HostEntry) and "." in found.names()[0]:
-                return found.names()[0].partition(".")[2]
-        names = self.address_names("127.0.0.1", b"\x7f\0\0\1", self.ends_at())
-        return names.names()[0].partition(".")[2] if isinstance(names, HostEntry) else ""
+        ends_at = self.ends_at()
+        host = gethostname()
+        names = [self._official_name("localhost", ends_at), host]
+        if "." not in names[0] and "." not in host:
+            names += [self._official_name(host, ends_at), self._name_of_loopback(ends_at)]
+        return next((name.partition(".")[2] for name in names if "." in name), "")
+
+    def _official_name(self, name: str, ends_at: float | None) -> str:
+        found = self.host_addresses(name, AF_INET, ends_at)
+        if isinstance(found, Foreign):
+            with suppress(OSError):
+                return self.ask_system(ends_at, _socket.gethostbyname_ex, name)[0]
+        return found.names()[0] if isinstance(found, HostEntry) else ""
+
+    def _name_of_loopback(self, ends_at: float | None) -> str:
+        found = self.address_names("127.0.0.1", b"\x7f\0\0\1", ends_at)
+        if isinstance(found, Foreign):
+            with suppress(OSError):
+                return self.ask_system(ends_at, _socket.gethostbyaddr, "127.0.0.1")[0]
+        return found.names()[0] if isinstance(found, HostEntry) else ""
 
     def address_names(
         self, address: str, packed: bytes, ends_at: float | None = None
@@ -263,7 +280,7 @@ class Nss:
             elif step.source is DNS:
                 found = self._dns.name(address, ends_at)
             elif step.source is Source.MISSING:
-                if step.actions[Status.UNAVAIL] is not Action.CONTINUE:
+                if step.actions[UNAVAIL] is not Action.CONTINUE:
                     break
                 continue
             elif step.source is Source.UNAVAILABLE:

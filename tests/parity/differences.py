@@ -43,10 +43,13 @@ def _is_special(name: str) -> bool:
 
 
 def _stays_on_the_host(comparison: Comparison) -> bool:
-    names = {_host(comparison)} | {name for name, _ in comparison.theirs.questions}
-    return any(map(_is_special, names)) and not any(
-        _is_special(name) for name, _ in comparison.ours.questions
-    )
+    ours = {name for name, _ in comparison.ours.questions}
+    theirs = {name for name, _ in comparison.theirs.questions}
+    if any(map(_is_special, ours)):
+        return False
+    # NI_NOFQDN has glibc look for the local domain in the names of localhost, along the search list
+    leaks = {name for name in theirs if _is_special(name) or name.startswith("localhost.")}
+    return _is_special(_host(comparison)) or (bool(leaks) and theirs - leaks <= ours)
 
 
 def _is_doubtful(comparison: Comparison) -> bool:
@@ -61,9 +64,9 @@ def _is_doubtful(comparison: Comparison) -> bool:
 
 
 def _is_dropped(comparison: Comparison) -> bool:
-    ours = comparison.ours
-    return any(fault.kind.startswith("malformed") for fault in comparison.setting.faults) and (
-        ours.kind in ("", "herror") or ours.number in FAILED
+    asked = {name for name, _ in comparison.theirs.questions}
+    return any(
+        fault.kind.startswith("malformed") and fault.name in asked for fault in comparison.setting.faults
     )
 
 
@@ -81,13 +84,17 @@ def _is_stale_errno(comparison: Comparison) -> bool:
     ours, theirs = comparison.ours, comparison.theirs
     modules = parse_nsswitch((comparison.setting.nsswitch or "").encode()).hosts
     has_others = any(module.name not in ("files", "dns") for module in modules)
+    if comparison.setting.hosts is None and theirs.kind not in ("", "gaierror", "herror"):
+        return has_others
     return has_others and "" not in (ours.kind, theirs.kind) and ours.questions == theirs.questions
 
 
 def _is_stale(comparison: Comparison) -> bool:
     ours, theirs = comparison.ours, comparison.theirs
     return (
-        theirs.kind == ours.kind == "herror" and theirs.number == STALE and ours.questions == theirs.questions
+        theirs.kind == ours.kind == "herror"
+        and theirs.number in (STALE, 0)
+        and ours.questions == theirs.questions
     )
 
 

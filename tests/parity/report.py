@@ -80,9 +80,8 @@ class Report:
             "## What was compared",
             "",
             f"CPython {platform.python_version()} over {library} {version}: {self.cases:,} cases, of which "
-            f"{self.cases - differing:,} came out the same, {differing - self.unexplained:,} differ as meant,"
-            f" and {self.unexplained:,} differ without a reason."
-            f" They are {' and '.join(seeds)}.",
+            f"{self.cases - differing:,} came out the same, {differing - self.unexplained:,} differ as "
+            f"meant, and {self.unexplained:,} differ without a reason. They are {' and '.join(seeds)}.",
             "",
             "| function | cases |",
             "|---|---|",
