@@ -84,10 +84,8 @@ class Dns:
         stub = self._stub
         search: _Search | None = None
         for qname in self._qnames(name):
-            if search is not None and not search.asks(qname):
+            if self._keeps(qname, name) or (search is not None and not search.asks(qname)):
                 continue
-            if self._keeps(qname, name):
-                return Miss(Status.NOTFOUND, HOST_NOT_FOUND, None)
             lifetime = None
             if ends_at is not None and (lifetime := ends_at - monotonic()) <= 0:
                 return _late(qname)
@@ -125,10 +123,8 @@ class Dns:
         """
         search: _Search | None = None
         for qname in self._qnames(name):
-            if search is not None and not search.asks(qname):
+            if self._keeps(qname, name) or (search is not None and not search.asks(qname)):
                 continue
-            if self._keeps(qname, name):
-                return Miss(Status.NOTFOUND, HOST_NOT_FOUND, None)
             lifetime = None
             if ends_at is not None and (lifetime := ends_at - monotonic()) <= 0:
                 return _late(qname)

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from gdns import hubs, netdb
 from gdns._ares import AUTHENTIC_DATA, USE_EDNS, USE_TCP
+from gdns.arguments import c_int
 from gdns.config import ResolvConf, Settings, System
 from gdns.errors import ConfigError
 from gdns.names import to_labels
@@ -152,6 +153,10 @@ class Resolver:
 
     def getnameinfo(self, sockaddr: netdb.SockAddr, flags: int) -> tuple[str, str]:
         """As `socket.getnameinfo`: (host, service) (getnameinfo(3)). Raises GaiError."""
+        if not isinstance(sockaddr, tuple):
+            c_int(flags)
+            del sockaddr  # the traceback would hold a reference to it, and CPython's own tests count these
+            raise TypeError("getnameinfo() argument 1 must be a tuple")
         return netdb.getnameinfo(self._engine().nss, sockaddr, flags)
 
     def getfqdn(self, name: str = "") -> str:

@@ -293,10 +293,10 @@ def test_names_that_must_not_leak_do_not_exist(make_nss, dns_server, name):
 
 
 def test_the_search_list_makes_no_special_name(make_nss, dns_server):
-    nss = make_nss(resolv_conf="search onion corp.example\n")
-    assert failure(nss, "www") == EAI_NONAME
+    dns_server.add("www.corp.example. A 192.0.2.1")
+    assert addresses(make_nss(resolv_conf="search onion corp.example\n"), "www") == ("192.0.2.1",)
     assert failure(make_nss(resolv_conf="search corp.example\n"), "invalid") == EAI_NONAME
-    assert {name for name, _ in dns_server.questions} == {"invalid.corp.example."}
+    assert {name for name, _ in dns_server.questions} == {"www.corp.example.", "invalid.corp.example."}
 
 
 # Names of addresses

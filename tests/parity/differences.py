@@ -144,7 +144,8 @@ DIFFERENCES = (
     Difference(
         "An herror says why",
         "Where glibc's modules leave h_errno alone, CPython reports whatever an earlier look-up of the "
-        "thread left there. Here it is the number that the module's own answer stands for.",
+        "thread left there (77, put there to see it). Here it is the number that the module's own answer "
+        "stands for.",
         _is_stale,
     ),
 )
