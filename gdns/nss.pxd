@@ -17,6 +17,7 @@ cdef class Nss:
     cdef public HostsFile _hosts
     cdef public object services
     cdef public object sources
+    cdef bint _has_aliases
     cdef object _local_domain
     cdef object _policy
 

@@ -53,6 +53,7 @@ UNAVAIL: Final = Status.UNAVAIL
 _NOT_FOUND = Miss(Status.NOTFOUND, HOST_NOT_FOUND)
 _UNAVAILABLE = Miss(Status.UNAVAIL, NO_RECOVERY)
 _NO_FILE = Miss(Status.UNAVAIL, HOST_NOT_FOUND)
+_NO_FILE_UNSAID = Miss(Status.UNAVAIL, HOST_NOT_FOUND)  # h_errno stays as it was
 _NOT_INSTALLED = Miss(Status.UNAVAIL, NETDB_INTERNAL)
 _LOOPBACK: dict[int, tuple[str, ...]] = {
     AF_UNSPEC: ("::1", "127.0.0.1"),
@@ -107,6 +108,7 @@ class Nss:
         self._hosts.multi = settings.host_conf.multi
         self.services = files.services
         self.sources = files.sources
+        self._has_aliases = "HOSTALIASES" in os.environ  # hostname(7)
         self._local_domain: str | None = None
         self._policy = Policy(settings.gai_conf)
 
@@ -176,7 +178,9 @@ class Nss:
             hit = self._hosts.addresses(name, family)
             if hit is not None:
                 return HostEntry(hit.addresses, hit)
-            return _NO_FILE if self._hosts.is_missing else _NOT_FOUND
+            if not self._hosts.is_missing:
+                return _NOT_FOUND
+            return _NO_FILE if family == AF_UNSPEC else _NO_FILE_UNSAID
         if not name:
             return Foreign("only the system knows what its search list makes of no name at all")
         is_ordinary_name = is_ordinary(name)
@@ -185,6 +189,8 @@ class Nss:
         if step.source is DNS and (step.name == "dns" or not step.owns(name)):
             if not is_ordinary_name and not is_hostname(name):
                 return _NOT_FOUND if is_checked else self._ask_in_vain(name, family, ends_at)
+            if self._has_aliases and "." not in name:
+                return Foreign(f"the file that HOSTALIASES names may have another name for {name}")
             if family == AF_UNSPEC:
                 return self._dns.addresses(name, ends_at)
             return self._dns.addresses_of_family(name, family == AF_INET6, ends_at)
@@ -276,7 +282,10 @@ class Nss:
         for step in self._steps:
             if step.source is FILES:
                 hit = self._hosts.names(packed)
-                found = _NOT_FOUND if hit is None else HostEntry(hit.addresses, hit)
+                if hit is not None:
+                    found = HostEntry(hit.addresses, hit)
+                else:
+                    found = _NO_FILE_UNSAID if self._hosts.is_missing else _NOT_FOUND
             elif step.source is DNS:
                 found = self._dns.name(address, ends_at)
             elif step.source is Source.MISSING:
@@ -323,7 +332,7 @@ def _last_miss(misses: tuple[Miss, ...]) -> Miss:
     if not misses:
         return _NOT_INSTALLED
     last = misses[-1]
-    herrno = misses[-2].herrno if last is _NO_FILE and len(misses) > 1 else last.herrno
+    herrno = misses[-2].herrno if last is _NO_FILE_UNSAID and len(misses) > 1 else last.herrno
     asked = next((miss for miss in reversed(misses) if miss.outcome is not None), last)
     return Miss(last.status, herrno, asked.outcome, last.is_certain, asked.herrno)
 

@@ -110,8 +110,10 @@ class Dns:
         """The addresses of one family (gethostbyname3_r); else as `addresses`."""
         rdtype = AAAA if is_ipv6 else A
         found = self._addresses_of_type(name, rdtype, A if self._no_aaaa else rdtype, ends_at)
-        if isinstance(found, Miss) and not found.herrno:
-            return Miss(Status.TRYAGAIN, NO_RECOVERY, found.outcome)
+        if isinstance(found, Miss):
+            return found if found.herrno else Miss(Status.TRYAGAIN, NO_RECOVERY, found.outcome)
+        if self._sortlist and not is_ipv6:
+            found.addresses = tuple(apply_sortlist(found.addresses, self._sortlist))
         return found
 
     def _addresses_of_type(
@@ -130,10 +132,7 @@ class Dns:
                 return _late(qname)
             outcome = self._stub.query(Question(qname, asked), 0, lifetime)
             if outcome.status is ANSWER and asked == rdtype:
-                addresses = outcome.addresses
-                if self._sortlist and rdtype == A:
-                    addresses = tuple(apply_sortlist(addresses, self._sortlist))
-                return HostEntry(addresses, outcome)
+                return HostEntry(outcome.addresses, outcome)
             if outcome.status is CLOSED:
                 return Miss(Status.UNAVAIL, NO_RECOVERY, outcome, is_certain=False)
             verdict = self._verdict_on(outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_pton
 
@@ -147,6 +148,15 @@ def test_gethostbyname_asks_nobody_for_what_looks_like_an_address(make_nss, dns_
     assert dns_server.questions == []
 
 
+def test_a_name_that_hostaliases_may_know_is_for_the_system_to_look_up(make_nss, dns_server, monkeypatch):
+    monkeypatch.setenv("HOSTALIASES", os.devnull)
+    nss = make_nss(hosts="192.0.2.1 known\n")
+    assert isinstance(nss.host_addresses("www", AF_UNSPEC), Foreign)
+    assert addresses(nss, "known") == ("192.0.2.1",)
+    assert failure(nss, "www.example") == EAI_NONAME
+    assert {name for name, _ in dns_server.questions} == {"www.example."}
+
+
 # The search list
 
 
@@ -263,6 +273,8 @@ def test_sortlist_orders_what_was_asked_for_as_ipv4(make_nss, dns_server):
     dns_server.add("www.example. A 192.0.2.1", "www.example. A 198.51.100.1")
     nss = make_nss(resolv_conf="sortlist 198.51.100.0/255.255.255.0\n")
     assert addresses(nss, "www.example", AF_INET) == ("198.51.100.1", "192.0.2.1")
+    nss = make_nss(resolv_conf="sortlist 198.51.100.0/255.255.255.0\noptions no-aaaa\n")
+    assert addresses(nss, "www.example") == ("192.0.2.1", "198.51.100.1")
 
 
 # Special-use names (RFC 6761, 7686)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -86,7 +87,8 @@ def _is_stale_errno(comparison: Comparison) -> bool:
     has_others = any(module.name not in ("files", "dns") for module in modules)
     if comparison.setting.hosts is None and theirs.kind not in ("", "gaierror", "herror"):
         return has_others
-    return has_others and "" not in (ours.kind, theirs.kind) and ours.questions == theirs.questions
+    has_failed = ours.number == errno.EBUSY or "" not in (ours.kind, theirs.kind)
+    return has_others and has_failed and ours.questions == theirs.questions
 
 
 def _is_stale(comparison: Comparison) -> bool:

@@ -205,6 +205,10 @@ class Maker:
             separator = self._chance.choice((" ", "\t", "  ", " \t "))
             comment = self._chance.choice(("", "", "", " # c", "#h2", "\r"))
             lines.append(self._chance.choice(("", "", " ")) + separator.join([address, *names]) + comment)
+        if self._maybe(0.03):
+            lines.append("10.77.0.1 " + " ".join(f"n{number}.{self._names[0]}" for number in range(300)))
+        if self._maybe(0.03):
+            lines += [f"10.88.{number // 250}.{number % 250} many many{number}" for number in range(1000)]
         self._chance.shuffle(lines)
         return "\n".join(lines) + self._chance.choice(("\n", "\n", ""))
 
@@ -247,6 +251,8 @@ class Maker:
                     )
                 )
             )
+        if self._maybe(0.08):  # where nobody listens
+            lines.append(self._chance.choice(("nameserver 127.0.0.2", "nameserver ::1", "nameserver 127.2")))
         lines.append("nameserver 127.0.0.1")
         self._chance.shuffle(lines)
         return "\n".join([*lines, "options timeout:1 attempts:1"]) + "\n"
@@ -307,6 +313,8 @@ class Maker:
         if self._maybe(0.05):
             environ.append(("RES_OPTIONS", self._chance.choice(("ndots:2", "no-aaaa", "ndots:0 blah", ""))))
         if self._maybe(0.03):
+            environ.append(("HOSTALIASES", "/etc/host.aliases"))
+        if self._maybe(0.03):
             environ.append(("RESOLV_MULTI", self._chance.choice(("on", "off", "x"))))
         return tuple(environ)
 
@@ -332,6 +340,9 @@ class Maker:
                 for address in self._chance.sample(families, self._chance.choice((1, 1, 2, 3, 6))):
                     yield f"{name}. {'AAAA' if ':' in address else 'A'} {address}"
         yield "a!b.example. A 192.0.2.250"
+        if self._maybe(0.1):  # more than a datagram holds
+            yield from (f"big.example. A 198.18.{number}.1" for number in range(60))
+            yield from (f"big.example. AAAA 2001:db8:{number:x}::1" for number in range(30))
         for address in self._addresses:
             if self._maybe(0.6):
                 for _ in range(self._chance.choice((1, 1, 2))):
@@ -408,7 +419,9 @@ class Maker:
             return self._chance.choice(ODD_HOSTS)
         if choice < 0.25:
             return self._chance.choice((*IPV4, *IPV6))
-        name = self._chance.choice([*self._names, *self._names, *SHORT, "nx.example"])
+        first = self._names[0]
+        rare = ("nx.example", "many", "many7", "big.example", f"n7.{first}", f"n299.{first}")
+        name = self._chance.choice([*self._names, *self._names, *SHORT, self._chance.choice(rare)])
         if self._maybe(0.3):
             name = name.partition(".")[0]
         if self._maybe(0.1):

@@ -92,6 +92,7 @@ class World:
         shutil.copytree("/etc", self._etc, symlinks=True)
         for name in FILES.values():
             (self._etc / name).unlink(missing_ok=True)
+        (self._etc / "host.aliases").write_text("www mail.example\na www.two.example\nh1 nx.example.\n")
         subprocess.run(["mount", "--bind", self._etc, "/etc"], check=True)
         self.server = Server(host="127.0.0.1", port=53).start()
         self._interfaces = "loopback"
