@@ -14,8 +14,8 @@ cdef class Dns:
     cdef bint _no_tld_query
     cdef object _sortlist
     cdef bint _no_aaaa
-    cdef bint _one_by_one
     cdef bint _is_stream
+    cdef bint _one_by_one
     cdef bint _search_is_special
 
     @cython.locals(first=Outcome, second=Outcome)
