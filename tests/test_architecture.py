@@ -36,6 +36,7 @@ LAYERS = (
         "outcome",
         "resolvconf",
         "services",
+        "switch",
     },
     # engine
     {"_ares", "_libcares", "_sockets", "flight", "hubs", "servers", "stub"},
