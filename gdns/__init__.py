@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     resolve_name = _of_default.resolve_name
     canonical_name = _of_default.canonical_name
     zone_for_name = _of_default.zone_for_name
+    explain = _of_default.explain
+    flush = _of_default.flush
+    stats = _of_default.stats
 
 _METHODS = (
     "getaddrinfo",
@@ -50,6 +53,9 @@ _METHODS = (
     "resolve_name",
     "canonical_name",
     "zone_for_name",
+    "explain",
+    "flush",
+    "stats",
 )
 _EXCEPTIONS_OF_RESOLVE = ("NXDOMAIN", "LifetimeTimeout", "NoAnswer", "NoNameservers", "YXDOMAIN")
 
@@ -67,6 +73,8 @@ __all__ = [
     "__version__",
     "canonical_name",
     "default_resolver",
+    "explain",
+    "flush",
     "getaddrinfo",
     "getfqdn",
     "gethostbyaddr",
@@ -77,6 +85,7 @@ __all__ = [
     "resolve",
     "resolve_address",
     "resolve_name",
+    "stats",
     "zone_for_name",
 ]
 

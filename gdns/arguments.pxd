@@ -2,4 +2,4 @@
 
 from gdns.names cimport encode_idna
 
-cpdef str text_of(str function, host)
+cpdef str text_of(str function, host, bint is_idna2008=*)

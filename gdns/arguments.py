@@ -7,7 +7,7 @@ from functools import lru_cache
 from operator import index
 from typing import NamedTuple
 
-from gdns.names import encode_idna
+from gdns.names import encode_idna, encode_idna2008
 
 
 class Hints(NamedTuple):
@@ -44,15 +44,15 @@ def c_int(value: int) -> int:
     return number
 
 
-def text_of(function: str, host: object) -> str:
-    """A host as the C function gets it: A-labels, or the octets as `os.fsdecode` gives them.
+def text_of(function: str, host: object, is_idna2008: bool = False) -> str:
+    """A host as the C function gets it: A-labels (IDNA 2003 or 2008), or the octets as `os.fsdecode` does.
 
     Raises UnicodeError with the texts of the "idna" codec, TypeError for a NUL or another type.
     """
     if isinstance(host, str):
         text = host
         if "\0" not in text:
-            return encode_idna(text)
+            return encode_idna2008(text) if is_idna2008 else encode_idna(text)
     elif isinstance(host, (bytes, bytearray)) and not (
         function == "getaddrinfo" and isinstance(host, bytearray)
     ):

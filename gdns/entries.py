@@ -43,7 +43,9 @@ class HostEntry:
         assert reply is not None
         if origin.question.rdtype == PTR:
             return shown(reply.targets[0]), []
-        names = [shown(name) for name in (*reply.aliases, reply.canonical_name) if is_hostname(name)]
+        chain = (*reply.aliases, reply.canonical_name)
+        # the first is the name asked for: as this caller spells it, not as whoever asked first for it
+        names = [shown(name) for name in (origin.question.qname, *chain[1:]) if is_hostname(name)]
         return names[-1], names[:-1]
 
 

@@ -23,6 +23,11 @@ cdef class Flight:
     cdef public double ends_at
     cdef public dict slot
     cdef public Outcome last_failure
+    cdef public list failures
+    cdef public double patience
+    cdef public bint is_wanted
+
+    cpdef note(self, str server, str reason, double seconds)
 
 cdef class Both:
     cdef public Waiter waiter

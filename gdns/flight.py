@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gdns.outcome import Failed
+
 if TYPE_CHECKING:
     from gdns._ares import Try
     from gdns._wire import Question
@@ -33,6 +35,9 @@ class Flight:
         "ends_at",
         "slot",
         "last_failure",
+        "failures",
+        "patience",
+        "is_wanted",
     )
 
     def __init__(
@@ -61,6 +66,15 @@ class Flight:
         self.ends_at = ends_at
         self.slot: Slot | None = None
         self.last_failure: Outcome | None = None
+        self.failures: list[Failed] | None = None  # what came of tries that brought no answer
+        self.patience = 0.0  # seconds that a server has before the next one is asked too
+        self.is_wanted = False  # by the cache, whoever waits for it or not
+
+    def note(self, server: str, reason: str, seconds: float) -> None:
+        """A try brought no answer."""
+        if self.failures is None:
+            self.failures = []
+        self.failures.append(Failed(server, reason, seconds))
 
 
 class Both:

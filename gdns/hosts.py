@@ -54,6 +54,11 @@ class HostsFile:
         self._file = WatchedFile(path, _Table, clock=clock, max_octets=MAX_OCTETS)
 
     @property
+    def path(self) -> str:
+        """Where the file is."""
+        return self._file.path
+
+    @property
     def is_missing(self) -> bool:
         """Whether there was no such file when it was last looked for."""
         return self._file.is_missing

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import _thread
 import os
-import sys
 from _queue import SimpleQueue  # queue's may be gevent's, which only knows greenlets
 from collections.abc import Callable
-from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from greenlet import getcurrent
 
 from gdns.errors import EAI_AGAIN, GaiError, ResolverClosed
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
+from gdns.threads import start_thread
 
 if TYPE_CHECKING:
     from gdns.stub import Stub
@@ -78,7 +76,7 @@ class Pool:
         if self._threads < min(len(self._unfinished), MOST_THREADS):
             self._threads += 1
             try:
-                _start_thread(self._work)
+                start_thread(self._work)
             except RuntimeError:
                 self._threads -= 1
                 if not self._threads:
@@ -122,17 +120,6 @@ def call(stub: Stub, lifetime: float | None, function: Callable[..., T], *argume
     if job.has_ended:
         return job.result()
     raise ResolverClosed if stub.is_closed else GaiError(EAI_AGAIN)
-
-
-def _start_thread(function: Callable[[], object]) -> None:
-    """Start a thread of the system's, even where monkey-patching has put greenlets in its place."""
-    start = _thread.start_new_thread
-    if not isinstance(start, BuiltinFunctionType):
-        if "gevent.monkey" in sys.modules:
-            start = sys.modules["gevent.monkey"].get_original("_thread", "start_new_thread")
-        elif "eventlet.patcher" in sys.modules:
-            start = sys.modules["eventlet.patcher"].original("_thread").start_new_thread
-    start(function, ())
 
 
 _pool = Pool()

@@ -76,7 +76,7 @@ def getaddrinfo(
     host with a NUL, at which the system would cut it off.
     """
     hints = hints_of(family, type, proto, flags)
-    name = None if host is None else text_of("getaddrinfo", host)
+    name = None if host is None else text_of("getaddrinfo", host, nss.is_idna2008)
     ends = endpoints(port, hints.type, hints.proto, hints.flags & AI_NUMERICSERV != 0, nss.services)
     sys.audit("socket.getaddrinfo", host, port, family, type, proto)
     ends_at = nss.ends_at()
@@ -127,7 +127,7 @@ def lookup(nss: Nss, host: str, family: int = 0, lifetime: float | None = None) 
     up as itself, an interface's scope as its number. Raises GaiError; UnicodeError or TypeError for what is
     no host.
     """
-    name = text_of("lookup", host)
+    name = text_of("lookup", host, nss.is_idna2008)
     if family not in _FAMILIES:
         raise GaiError(EAI_FAMILY)
     ends_at = nss.ends_at(lifetime)
@@ -173,7 +173,7 @@ def _as_utf8(name: str) -> str:
 
 def gethostbyname(nss: Nss, host: bytes | bytearray | str) -> str:
     """As `socket.gethostbyname`: the first IPv4 address. Raises GaiError, TypeError, UnicodeError."""
-    name = text_of("gethostbyname", host)
+    name = text_of("gethostbyname", host, nss.is_idna2008)
     sys.audit("socket.gethostbyname", host)
     return first_address(nss, name, AF_INET, nss.ends_at())
 
@@ -183,7 +183,7 @@ def gethostbyname_ex(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list
 
     Raises GaiError; HostError for the few hosts that `gethostbyname` alone takes; TypeError, UnicodeError.
     """
-    name = text_of("gethostbyname_ex", host)
+    name = text_of("gethostbyname_ex", host, nss.is_idna2008)
     sys.audit("socket.gethostbyname", host)
     ends_at = nss.ends_at()
     is_special = not name or name in BROADCAST or ":" in name or "0" <= name[:1] <= "9"
@@ -205,7 +205,7 @@ def gethostbyaddr(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[st
 
     Raises GaiError if the host has no address, HostError if that has no name; TypeError, UnicodeError.
     """
-    name = text_of("gethostbyaddr", host)
+    name = text_of("gethostbyaddr", host, nss.is_idna2008)
     sys.audit("socket.gethostbyaddr", host)
     ends_at = nss.ends_at()
     address = first_address(nss, name, AF_UNSPEC, ends_at).partition("%")[0]

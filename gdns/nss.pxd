@@ -12,6 +12,7 @@ cdef class Nss:
     cdef public object stub
     cdef public object settings
     cdef public object lifetime
+    cdef public bint is_idna2008
     cdef public tuple _steps
     cdef public Dns _dns
     cdef public HostsFile _hosts
@@ -20,6 +21,7 @@ cdef class Nss:
     cdef bint _has_aliases
     cdef object _local_domain
     cdef object _policy
+    cdef public object recorder
 
     cpdef ends_at(self, lifetime=*)
     @cython.locals(step=Step, is_plain=bint, is_checked=bint, misses=tuple)

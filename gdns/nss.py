@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import _socket
 import os
-from _thread import _local
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from socket import AF_INET, AF_INET6, AF_UNSPEC, gaierror, gethostname, herror
 from time import monotonic
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from gdns import libc
 from gdns.entries import Failure, Foreign, HostEntry, Miss
@@ -33,13 +33,15 @@ from gdns.names import SpecialUse, from_octets, is_hostname, is_ordinary, specia
 from gdns.nss_dns import Dns
 from gdns.nss_modules import Source, Step, steps
 from gdns.nsswitch import Action, Status
-from gdns.ordering import Policy, order
+from gdns.ordering import Policy, deciding_rule, order
 from gdns.services import Services
 from gdns.sources import Sources
+from gdns.threads import local_base
 
 if TYPE_CHECKING:
     from gdns.config import Settings
     from gdns.stub import Stub
+    from gdns.trace import Recorder
 
 T = TypeVar("T")
 
@@ -78,7 +80,7 @@ class Files:
         self.sources = sources or Sources()
 
 
-class _Thread(_local):
+class _Thread(local_base()):  # type: ignore[misc]
     """What belongs to one thread; not to one greenlet, as threading.local may have come to mean."""
 
     def __init__(self) -> None:
@@ -92,14 +94,21 @@ class Nss:
     """The sources of names behind the functions of netdb.h, for one stub.
 
     `settings` are what the system's files say, with what the caller put over it. `lifetime` caps a look-up,
-    in seconds, where the call itself does not. `files` are the calling thread's, unless given.
+    in seconds, where the call itself does not. `files` are the calling thread's, unless given. `is_idna2008`
+    says how names beyond ASCII are encoded.
     """
 
     def __init__(
-        self, stub: Stub, settings: Settings, lifetime: float | None = None, files: Files | None = None
+        self,
+        stub: Stub,
+        settings: Settings,
+        lifetime: float | None = None,
+        files: Files | None = None,
+        is_idna2008: bool = False,
     ) -> None:
         self.stub = stub
         self.settings = settings
+        self.is_idna2008 = is_idna2008
         self.lifetime = lifetime
         self._steps = steps(settings.nsswitch.hosts, settings.resolv_conf)
         self._dns = Dns(stub, settings.resolv_conf)
@@ -111,6 +120,15 @@ class Nss:
         self._has_aliases = "HOSTALIASES" in os.environ  # hostname(7)
         self._local_domain: str | None = None
         self._policy = Policy(settings.gai_conf)
+        self.recorder: Recorder | None = None
+
+    def recorded_by(self, recorder: Recorder) -> Nss:
+        """The same sources, but that `recorder` asks DNS, and is told what each of them said."""
+        stub = cast("Stub", recorder)
+        files = Files(self._hosts, self.services, self.sources)
+        nss = Nss(stub, self.settings, self.lifetime, files, self.is_idna2008)
+        nss.recorder = recorder
+        return nss
 
     def ends_at(self, lifetime: float | None = None) -> float | None:
         """The moment of `time.monotonic` at which a look-up that begins now has to end, None for never."""
@@ -149,6 +167,8 @@ class Nss:
                 result = self._find_mapped(step, name, wants_all, is_checked, ends_at)
             else:
                 result = self._find(step, name, family, is_checked, ends_at)
+            if self.recorder is not None:
+                self.recorder.note(step, result)
             if isinstance(result, HostEntry):
                 if step.actions[SUCCESS] is RETURN:
                     return result
@@ -229,6 +249,18 @@ class Nss:
     def in_order(self, addresses: Sequence[str]) -> tuple[str, ...]:
         """The addresses, most promising first (RFC 6724, gai.conf(5))."""
         return tuple(order(addresses, self.sources.source_of, self._policy))
+
+    def reasons_of_order(self, addresses: Sequence[str]) -> list[tuple[int, str]]:
+        """Why each of these, which are in order, comes before the next: rule of RFC 6724, and its words."""
+        return [
+            deciding_rule(first, second, self.sources.source_of, self._policy)
+            for first, second in pairwise(addresses)
+        ]
+
+    @property
+    def hosts_path(self) -> str:
+        """Where the hosts file is."""
+        return self._hosts.path
 
     def ask_system(self, ends_at: float | None, function: Callable[..., T], *arguments: object) -> T:
         """Let the system's own resolver answer: call a function of `_socket` in a thread.

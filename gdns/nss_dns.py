@@ -83,6 +83,7 @@ class Dns:
             return found
         stub = self._stub
         search: _Search | None = None
+        in_vain = 0
         for qname in self._qnames(name):
             if self._keeps(qname, name) or (search is not None and not search.asks(qname)):
                 continue
@@ -94,9 +95,12 @@ class Dns:
             else:
                 first, second = stub.query_both(Question(qname, A), Question(qname, AAAA), 0, lifetime)
             if first.status is ANSWER:
+                stub.counters.in_vain += in_vain
                 return HostEntry(first.addresses + second.addresses, first)
             if second.status is ANSWER and first.reply is not None:
+                stub.counters.in_vain += in_vain
                 return HostEntry(second.addresses, second)
+            in_vain += (not first.from_cache) + (not second.from_cache)
             if first.status is CLOSED:
                 return Miss(Status.UNAVAIL, NO_RECOVERY, first, is_certain=False)
             verdict = self._verdict_on_both(first, second)
@@ -124,6 +128,7 @@ class Dns:
         The herrno of a Miss is 0 where the name has records, but none of these.
         """
         search: _Search | None = None
+        in_vain = 0
         for qname in self._qnames(name):
             if self._keeps(qname, name) or (search is not None and not search.asks(qname)):
                 continue
@@ -132,9 +137,11 @@ class Dns:
                 return _late(qname)
             outcome = self._stub.query(Question(qname, asked), 0, lifetime)
             if outcome.status is ANSWER and asked == rdtype:
+                self._stub.counters.in_vain += in_vain
                 return HostEntry(outcome.addresses, outcome)
             if outcome.status is CLOSED:
                 return Miss(Status.UNAVAIL, NO_RECOVERY, outcome, is_certain=False)
+            in_vain += not outcome.from_cache
             verdict = self._verdict_on(outcome)
             if asked != rdtype and not verdict.herrno:
                 verdict = _NODATA

@@ -147,6 +147,35 @@ def _distance(there: _Traits, here: _Traits, prefix_length: int) -> int:
     return distance
 
 
+_RULES = (  # of RFC 6724, section 6, in the order of `_Verdict.rank`
+    "there is a way to it",
+    "its scope is that of the source address",
+    "its source address is not deprecated",
+    "its source address is a home address",
+    "its label is that of the source address",
+    "its precedence is higher",
+    "the way to it is no tunnel",
+    "its scope is smaller",
+)
+
+
+def deciding_rule(
+    first: str, second: str, source_of: Callable[[str], Source | None], policy: Policy
+) -> tuple[int, str]:
+    """The number of the rule of RFC 6724 that puts one address before another, and what it says.
+
+    10 where none does, and they stay as they came.
+    """
+    one = policy.judge(first, source_of(first))
+    two = policy.judge(second, source_of(second))
+    for number, reason in enumerate(_RULES):
+        if one.rank[number] != two.rank[number]:
+            return number + 1, reason
+    if one.width == two.width and one.distance != two.distance:
+        return 9, "it has more bits in common with its source address"
+    return 10, "no rule prefers one, so they stay as they came"
+
+
 def order(
     destinations: Sequence[str], source_of: Callable[[str], Source | None], policy: Policy
 ) -> list[str]:

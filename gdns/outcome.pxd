@@ -9,3 +9,12 @@ cdef class Outcome:
     cdef public double elapsed
     cdef public str detail
     cdef public str transport
+    cdef public double rtt
+    cdef public tuple failures
+    cdef public bint from_cache
+    cdef public double age
+    cdef public bint is_stale
+    cdef public double kept_for
+
+    cpdef Outcome for_asker(self, question)
+    cpdef Outcome recalled(self, question, double age, bint is_stale=*)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from gdns._wire import Question, Reply
@@ -33,7 +33,17 @@ TIMEOUT = Status.TIMEOUT
 UNREACHABLE = Status.UNREACHABLE
 CLOSED = Status.CLOSED
 
+STALE_TTL = 30.0  # seconds, RFC 8767, section 5
+
 _BY_RCODE = {2: SERVFAIL, 3: NXDOMAIN, 5: REFUSED}
+
+
+class Failed(NamedTuple):
+    """A try that brought no answer: who was asked, what came of it in words, and after how many seconds."""
+
+    server: str
+    reason: str
+    seconds: float
 
 
 class Outcome:
@@ -42,9 +52,28 @@ class Outcome:
     `reply` is the server's message where there was one, `server` the address it was about, `attempts` how
     many times the question was sent (0: never), `elapsed` the seconds from asking to the end, `detail` says
     in words what went wrong below DNS, and `transport`, "udp" or "tcp", is what the server's word came over.
+
+    `rtt` is the seconds from the last sending to the reply, `failures` what came of the tries before it.
+    `from_cache` says that nothing was sent for this caller, `age` how many seconds ago it was learnt, and
+    `is_stale` that its time was up, but nobody could be asked (RFC 8767).
     """
 
-    __slots__ = ("question", "status", "reply", "server", "attempts", "elapsed", "detail", "transport")
+    __slots__ = (
+        "question",
+        "status",
+        "reply",
+        "server",
+        "attempts",
+        "elapsed",
+        "detail",
+        "transport",
+        "rtt",
+        "failures",
+        "from_cache",
+        "age",
+        "is_stale",
+        "kept_for",
+    )
 
     def __init__(
         self,
@@ -65,6 +94,52 @@ class Outcome:
         self.elapsed = elapsed
         self.detail = detail
         self.transport = transport
+        self.rtt = 0.0
+        self.failures: tuple[Failed, ...] = ()
+        self.from_cache = False
+        self.age = 0.0
+        self.is_stale = False
+        self.kept_for = -1.0  # seconds for which the cache keeps it; below 0 where it does not
+
+    def for_asker(self, question: Question) -> Outcome:
+        """The same, for whoever asked for the name in another spelling (RFC 4343)."""
+        same = Outcome(
+            question,
+            self.status,
+            self.reply,
+            self.server,
+            self.attempts,
+            self.elapsed,
+            self.detail,
+            self.transport,
+        )
+        same.rtt = self.rtt
+        same.failures = self.failures
+        same.from_cache = self.from_cache
+        same.age = self.age
+        same.is_stale = self.is_stale
+        same.kept_for = self.kept_for
+        return same
+
+    def recalled(self, question: Question, age: float, is_stale: bool = False) -> Outcome:
+        """The same, as the cache gives it to a later asker."""
+        same = self.for_asker(question)
+        same.from_cache = True
+        same.age = age
+        same.is_stale = is_stale
+        return same
+
+    @property
+    def ttl(self) -> float:
+        """Seconds for which this may still be used: what is left of its TTL (RFC 1035, section 3.2.1).
+
+        30 for a stale outcome (RFC 8767, section 5), 0 where there is no reply to have one.
+        """
+        if self.is_stale:
+            return STALE_TTL
+        if self.reply is None:
+            return 0.0
+        return max(0.0, (self.reply.ttl if self.kept_for < 0 else self.kept_for) - self.age)
 
     @property
     def rcode(self) -> int | None:
@@ -75,6 +150,11 @@ class Outcome:
     def ede(self) -> tuple[tuple[int, str], ...]:
         """The reply's extended errors as (code, text) (RFC 8914)."""
         return () if self.reply is None else self.reply.ede
+
+    @property
+    def is_word_of_name(self) -> bool:
+        """Whether it is the network's word about the name: an answer, or that there is none."""
+        return self.status is ANSWER or self.status is NXDOMAIN or self.status is NODATA
 
     @property
     def is_negative(self) -> bool:
@@ -90,7 +170,10 @@ class Outcome:
         words = [f"{self.question.qname} type {self.question.rdtype}: {self.status.value}"]
         if self.server:
             words.append(f"from {self.server}")
-        words.append(f"after {self.elapsed:.3f} s and {self.attempts} attempts")
+        if self.from_cache:
+            words.append(f"from the cache, {self.age:.3f} s old{', stale' if self.is_stale else ''}")
+        else:
+            words.append(f"after {self.elapsed:.3f} s and {self.attempts} attempts")
         if self.detail:
             words.append(f"({self.detail})")
         return f"<Outcome {' '.join(words)}>"

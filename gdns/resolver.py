@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 import os
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from socket import AF_UNSPEC
-from typing import TYPE_CHECKING, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 from weakref import WeakSet
 
 from gdns import hubs, netdb
 from gdns._ares import AUTHENTIC_DATA, USE_EDNS, USE_TCP
+from gdns._wire import Question
 from gdns.arguments import c_int
+from gdns.cache import Cache, Dumped
 from gdns.config import ResolvConf, Settings, System
+from gdns.counters import Counters, collect
 from gdns.errors import ConfigError
-from gdns.names import to_labels
+from gdns.hooks import Hook, Hooks, OnOutcome, OnQuery
+from gdns.names import encode_idna, to_labels
 from gdns.nss import Nss
 from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
+from gdns.threads import local_base
 
 if TYPE_CHECKING:
     import dns.name
@@ -30,24 +34,61 @@ if TYPE_CHECKING:
 
     from gdns import records
     from gdns.hubs import Hub
+    from gdns.trace import Trace
 
 IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not loaded for its sake
 
 _stubs: WeakSet[Stub] = WeakSet()
+_ThreadLocal = local_base()
+
+
+class Shared:
+    """What the engines of a resolver have in common, whatever their threads and hubs."""
+
+    __slots__ = (
+        "cache",
+        "prefetches",
+        "counters",
+        "hooks",
+        "version",
+        "addresses",
+        "domains",
+        "asked",
+        "is_idna2008",
+    )
+
+    def __init__(
+        self,
+        cache: Cache | None,
+        prefetches: bool,
+        addresses: Sequence[ServerAddress] | None,
+        domains: Mapping[bytes, Sequence[ServerAddress]],
+        is_idna2008: bool,
+    ) -> None:
+        self.is_idna2008 = is_idna2008
+        self.cache = cache
+        self.prefetches = prefetches
+        self.counters = Counters()
+        self.hooks = Hooks()
+        self.version = 0  # of the two that follow
+        self.addresses = addresses  # of the servers; None for resolv.conf's
+        self.domains = domains
+        self.asked: object = None  # the servers that the cache's content comes from
 
 
 class Engine:
     """What a resolver has on one hub: the stub that asks, and the sources of names in front of it."""
 
-    __slots__ = ("hub", "system", "settings", "stub", "nss", "lifetime")
+    __slots__ = ("hub", "system", "settings", "stub", "nss", "lifetime", "version")
 
     def __init__(
         self,
         hub: Hub,
         system: Settings,
         settings: Settings,
-        servers: Sequence[ServerAddress],
+        servers: Servers,
         lifetime: float | None,
+        shared: Shared,
     ) -> None:
         resolv_conf = settings.resolv_conf
         wishes = (
@@ -59,14 +100,19 @@ class Engine:
         self.system = system  # the snapshot that this engine was made from
         self.settings = settings
         self.lifetime = lifetime
+        self.version = shared.version
         self.stub = Stub(
             hub,
-            Servers(servers),
+            servers,
             timeout=resolv_conf.timeout,
             attempts=resolv_conf.attempts,
             wishes=wishes,
+            cache=shared.cache,
+            prefetches=shared.prefetches,
+            counters=shared.counters,
+            hooks=shared.hooks,
         )
-        self.nss = Nss(self.stub, settings, lifetime)
+        self.nss = Nss(self.stub, settings, lifetime, is_idna2008=shared.is_idna2008)
         _stubs.add(self.stub)
 
 
@@ -74,12 +120,21 @@ class Resolver:
     """Resolves names on the hub of whoever calls, without stopping it.
 
     `nameservers` are addresses as text ("192.0.2.1", "192.0.2.1:5353", "[2001:db8::1]:53", "fe80::1%eth0",
-    "tcp://192.0.2.1"), asked in this order. `timeout` (seconds) times `attempts` is what one question may
+    "tcp://192.0.2.1"), asked in this order; `domains` maps a domain to the servers of all names in it, as in
+    {"corp.example": ["192.0.2.53"]}. `timeout` (seconds) times `attempts` is what one question may
     take, and its servers share it; `lifetime` (seconds) caps a whole look-up with all the questions that it
     asks. `search` and `ndots` are resolv.conf(5)'s, `edns` its edns0. `hub` is only needed to
-    choose one where several could be meant.
+    choose one where several could be meant. None means: what resolv.conf says, or glibc's default where
+    `nameservers` are given.
 
-    None means: what resolv.conf says, or glibc's default where `nameservers` are given.
+    `cache` says whether answers are kept for as long as their TTL allows, `cache_entries` and `cache_bytes`
+    how many at most, `min_ttl` and `max_ttl` (seconds) what a TTL is raised or cut to; a TTL of 0 keeps
+    nothing. With `serve_stale`, an answer may be used for so many seconds after its time, where no server
+    gives a newer one within 1.8 s (RFC 8767). `prefetch` asks again for what is often asked for, just before
+    it expires.
+
+    `idna` is 2003 for the A-labels that CPython's own functions make of names beyond ASCII, or 2008 for those
+    of RFC 5891 with the mappings of UTS 46 (the extra "idna").
 
     Raises ConfigError for a setting that cannot be used, TypeError for one of the wrong type. A resolver may
     be used from any thread and any greenlet; `close` it, or use it in a `with` statement.
@@ -89,15 +144,24 @@ class Resolver:
         self,
         nameservers: Iterable[str] | None = None,
         *,
+        domains: Mapping[str, Iterable[str]] | None = None,
         timeout: float | None = None,
         attempts: int | None = None,
         lifetime: float | None = None,
         search: Iterable[str] | None = None,
         ndots: int | None = None,
         edns: bool | None = None,
+        cache: bool = True,
+        cache_entries: int = 10_000,
+        cache_bytes: int = 16 << 20,
+        min_ttl: float = 0.0,
+        max_ttl: float = 86_400.0,
+        serve_stale: float = 0.0,
+        prefetch: bool = False,
+        idna: int = 2003,
         hub: Hub | None = None,
     ) -> None:
-        self._addresses = None if nameservers is None else _parse_servers(nameservers)
+        addresses = None if nameservers is None else _parse_servers("nameservers", nameservers)
         self._overrides: dict[str, object] = {}
         if timeout is not None:
             self._overrides["timeout"] = _positive("timeout", timeout)
@@ -110,11 +174,25 @@ class Resolver:
         if edns is not None:
             self._overrides["edns0"] = bool(edns)
         self._lifetime = None if lifetime is None else _positive("lifetime", lifetime)
+        if idna not in (2003, 2008):
+            raise ConfigError(f"idna: expected 2003 or 2008, not {idna!r}")
+        kept = Cache(
+            _whole("cache_entries", cache_entries, 1, 1 << 40),
+            _whole("cache_bytes", cache_bytes, 1, 1 << 50),
+            min_ttl=_seconds("min_ttl", min_ttl),
+            max_ttl=_seconds("max_ttl", max_ttl),
+            stale_for=_seconds("serve_stale", serve_stale),
+        )
+        if kept.min_ttl > kept.max_ttl:
+            raise ConfigError(f"min_ttl: {min_ttl!r} is more than max_ttl, {max_ttl!r}")
+        self._shared = Shared(
+            kept if cache else None, bool(prefetch), addresses, _parse_domains(domains or {}), idna == 2008
+        )
         self._hub = hub
         self._system = System()
         self._is_closed = False
-        self._local = threading.local()
-        self._engines: WeakSet[Stub] = WeakSet()  # of all threads
+        self._local = _ThreadLocal()
+        self._stubs: WeakSet[Stub] = WeakSet()  # of all threads
 
     # --- look-ups
 
@@ -238,6 +316,69 @@ class Resolver:
 
         return records.zone_for_name(self._engine(), name, rdclass, tcp, lifetime)
 
+    # --- what it does, and what it keeps
+
+    def set_servers(
+        self,
+        nameservers: Iterable[str] | None,
+        domains: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        """Ask other servers from now on, and forget what was learnt of those before.
+
+        The arguments are the constructor's. Look-ups under way go on with the servers they began with.
+        Raises ConfigError, TypeError.
+        """
+        addresses = None if nameservers is None else _parse_servers("nameservers", nameservers)
+        shared = self._shared
+        shared.domains = _parse_domains(domains or {})
+        shared.addresses = addresses
+        shared.version += 1
+
+    def flush(self, name: str | None = None) -> int:
+        """Forget what the cache holds of a name, of all types, or everything; how many entries that were.
+
+        Raises BadName, a ValueError, for what is no name.
+        """
+        cache = self._shared.cache
+        question = None if name is None else Question(encode_idna(name), 1)
+        return 0 if cache is None else cache.flush(question)
+
+    def dump(self) -> list[Dumped]:
+        """What the cache holds, least recently used first."""
+        cache = self._shared.cache
+        return [] if cache is None else cache.dump()
+
+    def on_query(self, function: OnQuery) -> Hook:
+        """Call `function(question, server)` whenever a question is sent to a server.
+
+        It is called on the hub, soon after the sending. It may make look-ups that need no waiting; what it
+        raises is reported by the hub, and the look-up goes on. The handle's `undo()` ends it.
+        """
+        return Hook(self._shared.hooks, "on_query", function)
+
+    def on_outcome(self, function: OnOutcome) -> Hook:
+        """Call `function(outcome)` whenever a question has been answered or given up; else as `on_query`.
+
+        Once for a question that was sent, however many waited for it, and for each that the cache answered:
+        `outcome.from_cache` tells.
+        """
+        return Hook(self._shared.hooks, "on_outcome", function)
+
+    def stats(self) -> dict[str, Any]:
+        """Numbers about this resolver, since it was made; docs/reference/stats.md says what each counts."""
+        return collect(self._shared.counters, self._shared.cache, [*self._stubs])
+
+    def explain(self, host: str, family: int = 0, *, lifetime: float | None = None) -> Trace:
+        """Look a host's addresses up as `lookup` does, and tell what happened; a failed look-up is told, too.
+
+        `str()` of the result is a tree for people, `as_dict()` the same for programs. Raises what `lookup`
+        raises for arguments that are no host.
+        """
+        from gdns.trace import explain
+
+        engine = self._engine()
+        return explain(engine.nss, host, family, lifetime)
+
     # --- engines
 
     def _engine(self) -> Engine:
@@ -245,30 +386,42 @@ class Resolver:
         hub = hubs.current(self._hub)
         system = self._system.current()
         engine: Engine | None = getattr(self._local, "engine", None)
-        if engine is not None and engine.hub is hub and engine.system is system:
+        if (
+            engine is not None
+            and engine.hub is hub
+            and engine.system is system
+            and engine.version == self._shared.version
+        ):
             return engine
         return self._renew(engine, hub, system)
 
     def _renew(self, old: Engine | None, hub: Hub, system: Settings) -> Engine:
+        shared = self._shared
+        settings = self._apply(system)
         if old is not None:
-            if old.hub is hub and self._apply(system) == old.settings:
+            if old.hub is hub and old.version == shared.version and settings == old.settings:
                 old.system = system  # what changed is overridden by our arguments
                 return old
             old.stub.retire()
-        settings = self._apply(system)
-        addresses = self._addresses
+        addresses = shared.addresses
         if addresses is None:
             addresses = [ServerAddress.parse(text) for text in settings.resolv_conf.nameservers]
-        engine = Engine(hub, system, settings, addresses, self._lifetime)
+        asked = (tuple(addresses), shared.domains)
+        if asked != shared.asked:
+            shared.asked = asked
+            if shared.cache is not None:
+                shared.cache.flush()  # others may know other names
+        servers = Servers(addresses, shared.domains, settings.resolv_conf.rotate)
+        engine = Engine(hub, system, settings, servers, self._lifetime, shared)
         if self._is_closed:
             engine.stub.close()
-        self._engines.add(engine.stub)
+        self._stubs.add(engine.stub)
         self._local.engine = engine
         return engine
 
     def _apply(self, system: Settings) -> Settings:
         """The system's settings with what this resolver was given put over them."""
-        base = system.resolv_conf if self._addresses is None else ResolvConf()
+        base = system.resolv_conf if self._shared.addresses is None else ResolvConf()
         return replace(system, resolv_conf=replace(base, **self._overrides))  # type: ignore[arg-type]
 
     # --- the end
@@ -276,7 +429,7 @@ class Resolver:
     def close(self) -> None:
         """End every look-up with ResolverClosed, and give back all sockets; safe to call twice."""
         self._is_closed = True
-        for stub in list(self._engines):
+        for stub in list(self._stubs):
             stub.close()
 
     def __enter__(self) -> Resolver:
@@ -286,17 +439,41 @@ class Resolver:
         self.close()
 
     def __repr__(self) -> str:
-        where = "the system's servers" if self._addresses is None else ", ".join(map(str, self._addresses))
+        addresses = self._shared.addresses
+        where = "the system's servers" if addresses is None else ", ".join(map(str, addresses))
         return f"<gdns.Resolver of {where}{' (closed)' if self._is_closed else ''}>"
 
 
-def _parse_servers(nameservers: Iterable[str]) -> list[ServerAddress]:
+def _parse_servers(what: str, nameservers: Iterable[str]) -> list[ServerAddress]:
     if isinstance(nameservers, (str, bytes)):
-        raise ConfigError(f"nameservers: expected a list of addresses, not the single text {nameservers!r}")
+        raise ConfigError(f"{what}: expected a list of addresses, not the single text {nameservers!r}")
     addresses = [ServerAddress.parse(text) for text in nameservers]
     if not addresses:
-        raise ConfigError("nameservers: expected at least one address")
+        raise ConfigError(f"{what}: expected at least one address")
     return addresses
+
+
+def _parse_domains(domains: Mapping[str, Iterable[str]]) -> dict[bytes, list[ServerAddress]]:
+    """The servers by the wire form of their domain, in lower case."""
+    if not isinstance(domains, Mapping):
+        raise TypeError(f"domains: expected a dict, not {type(domains).__name__}")
+    parsed = {}
+    for domain, servers in domains.items():
+        if not isinstance(domain, str):
+            raise TypeError(f"domains: expected domains as str, not {type(domain).__name__}")
+        try:
+            key = Question(encode_idna(domain), 1).key[:-4]
+        except ValueError as error:
+            raise ConfigError(f"domains: {domain!r} is not a domain name ({error})") from None
+        if key in parsed:
+            raise ConfigError(f"domains: {domain!r} is there twice")
+        parsed[key] = _parse_servers(f"domains: {domain}", servers)
+    return parsed
+
+
+def _seconds(what: str, value: float) -> float:
+    """A number of seconds that may be 0."""
+    return 0.0 if value == 0 and not isinstance(value, bool) else _positive(what, value)
 
 
 def _positive(what: str, value: float) -> float:

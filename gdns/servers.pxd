@@ -1,5 +1,9 @@
 # The types with which servers.py is compiled; what it does is in the .py alone.
 
+import cython
+
+from gdns._wire cimport Question
+
 cdef class Server:
     cdef readonly object address
     cdef readonly int family
@@ -13,3 +17,31 @@ cdef class Server:
     cdef public double failed_at
     cdef public double probed_at
     cdef public bint is_probed
+    cdef readonly list groups
+    cdef public double rtt
+
+    cpdef note_reply(self, double rtt)
+    cpdef note_failure(self, double now)
+    cdef _arrange(self)
+
+cdef class Group:
+    cdef readonly tuple all
+    cdef public tuple order
+    cdef readonly int healthy
+    cdef readonly bint has_failing
+    cdef readonly bint rotates
+    cdef int _turn
+
+    cpdef double patience(self, double timeout) except -1
+    cpdef tuple plan(self)
+    cpdef arrange(self)
+
+cdef class Servers:
+    cdef dict _known
+    cdef readonly Group default
+    cdef readonly dict domains
+    cdef readonly object all
+
+    cdef Server _server(self, address)
+    @cython.locals(name=bytes, at=Py_ssize_t)
+    cpdef Group group_of(self, Question question)

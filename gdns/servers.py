@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from gdns import _sockets
 from gdns.errors import ConfigError
 
 if TYPE_CHECKING:
+    from gdns._wire import Question
     from gdns.flight import Flight
 
 DNS_PORT = 53
@@ -138,6 +141,8 @@ class Server:
         "probed_at",
         "is_probed",
         "is_tcp",
+        "groups",
+        "rtt",
     )
 
     def __init__(self, address: ServerAddress) -> None:
@@ -156,20 +161,45 @@ class Server:
         self.failed_at = 0.0  # 0: it answered when it was last asked, or was not asked yet
         self.probed_at = 0.0
         self.is_probed = False
+        self.groups: list[Group] = []
+        self.rtt = 0.0  # seconds from question to reply, the last eight or so; 0 before the first
+
+    def note_reply(self, rtt: float) -> None:
+        """It has answered; if it had failed, it is back in its place."""
+        self.rtt += (rtt - self.rtt) / 8 if self.rtt else rtt
+        if self.failed_at:
+            self.failed_at = 0.0
+            self._arrange()
+
+    def note_failure(self, now: float) -> None:
+        """It could not be reached, or let a question wait: it is asked after the others from now on."""
+        self.failed_at = now
+        self._arrange()
+
+    def _arrange(self) -> None:
+        for group in self.groups:
+            group.arrange()
 
     def __repr__(self) -> str:
         return f"<Server {self.name}{' failing' if self.failed_at else ''}, {self.in_flight} in flight>"
 
 
-class Servers:
-    """The servers of an engine, in the order of the configuration, with one table of their health."""
+class Group:
+    """Servers that know the same names: who of them is asked first, and how long one waits for each."""
 
-    def __init__(self, addresses: Iterable[ServerAddress]) -> None:
-        self.all: Sequence[Server] = tuple(Server(address) for address in addresses)
-        if not self.all:
+    __slots__ = ("all", "order", "healthy", "has_failing", "rotates", "_turn")
+
+    def __init__(self, servers: Sequence[Server], rotates: bool = False) -> None:
+        if not servers:
             raise ConfigError("a resolver needs at least one name server")
-        self.order: tuple[Server, ...] = tuple(self.all)
+        self.all = tuple(servers)
+        self.order = self.all
+        self.healthy = len(self.all)  # how many of `order` have not failed
         self.has_failing = False
+        self.rotates = rotates and len(self.all) > 1
+        self._turn = int.from_bytes(os.urandom(2), "big")  # where the first begins is chance
+        for server in self.all:
+            server.groups.append(self)
 
     def patience(self, timeout: float) -> float:
         """Seconds to wait for one server before the next is asked too.
@@ -179,20 +209,64 @@ class Servers:
         """
         return min(timeout, max(timeout / len(self.all), LEAST_PATIENCE))
 
-    def note_failure(self, server: Server, now: float) -> None:
-        """A server could not be reached, or let a question wait: it is asked after the others from now on."""
-        server.failed_at = now
-        self._arrange()
+    def plan(self) -> tuple[Server, ...]:
+        """The servers in the order in which the next question is to ask them.
 
-    def note_reply(self, server: Server) -> None:
-        """A server that had failed has answered: it is back in its place."""
-        server.failed_at = 0.0
-        self._arrange()
+        Those that failed come last. Where they rotate (resolv.conf(5)), each question begins with the next.
+        """
+        if not self.rotates:
+            return self.order
+        healthy = self.healthy or len(self.order)
+        self._turn = (self._turn + 1) % healthy
+        return self.order[self._turn : healthy] + self.order[: self._turn] + self.order[healthy:]
 
-    def _arrange(self) -> None:
-        self.order = tuple(sorted(self.all, key=lambda server: server.failed_at))
+    def arrange(self) -> None:
+        """Put those that failed behind the others, the one that has rested longest first."""
+        self.order = tuple(sorted(self.all, key=attrgetter("failed_at")))
+        self.healthy = [server.failed_at for server in self.order].count(0.0)
         # where all fail, there is nobody to put them behind
-        self.has_failing = len(self.all) > 1 and any(server.failed_at for server in self.all)
+        self.has_failing = len(self.all) > 1 and self.healthy < len(self.all)
+
+
+class Servers:
+    """The servers of an engine: those of most names, those of some domains, one table of their health.
+
+    `domains` maps the wire form of a domain's name, in lower case, to the servers of all names in it; the
+    longest domain counts. `rotates` is resolv.conf(5)'s option. Raises ConfigError where there are none.
+    """
+
+    def __init__(
+        self,
+        addresses: Iterable[ServerAddress],
+        domains: Mapping[bytes, Iterable[ServerAddress]] | None = None,
+        rotates: bool = False,
+    ) -> None:
+        self._known: dict[ServerAddress, Server] = {}
+        self.default = self._group(addresses, rotates)
+        self.domains = {name: self._group(servers, rotates) for name, servers in (domains or {}).items()}
+        self.all: Sequence[Server] = tuple(self._known.values())
+
+    def _group(self, addresses: Iterable[ServerAddress], rotates: bool) -> Group:
+        return Group([self._server(address) for address in dict.fromkeys(addresses)], rotates)
+
+    def _server(self, address: ServerAddress) -> Server:
+        server = self._known.get(address)
+        if server is None:
+            server = self._known[address] = Server(address)
+        return server
+
+    def group_of(self, question: Question) -> Group:
+        """The servers to ask a question of."""
+        domains = self.domains
+        if domains:
+            name = question.key[:-4]
+            at = 0
+            while at < len(name):
+                group = domains.get(name[at:])
+                if group is not None:
+                    return group
+                at += name[at] + 1
+        return self.default
 
     def to_probe(self, now: float) -> list[Server]:
         """The failing servers that are due for a question of our own."""

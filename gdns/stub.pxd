@@ -2,55 +2,60 @@
 
 import cython
 
-from gdns._ares cimport AresLane, Try
-from gdns._sockets cimport Sockets
+from gdns._ares cimport Try
 from gdns._wire cimport Question, Reply
-from gdns.deadlines cimport Deadlines
-from gdns.flight cimport Alarm, Both, Flight, Probe
+from gdns.cache cimport Cache, Entry
+from gdns.counters cimport Counters
+from gdns.flight cimport Both, Flight, Probe
 from gdns.hubs.waiter cimport Waiter
 from gdns.outcome cimport Outcome
-from gdns.servers cimport Server
+from gdns.servers cimport Group, Server, Servers
+from gdns.turns cimport Turns
 
-cdef class Stub:
-    cdef public object hub
-    cdef public object servers
+cdef class Stub(Turns):
+    cdef public Servers servers
     cdef public double timeout
     cdef public int attempts
     cdef public int wishes
-    cdef public bint is_closed
+    cdef public Cache cache
+    cdef public bint prefetches
+    cdef public Counters counters
+    cdef public object hooks
     cdef public dict _flights
-    cdef set _guests
-    cdef Deadlines _due
-    cdef object _timer
-    cdef double _timer_at
-    cdef object _waking
-    cdef bint _is_delivering
-    cdef bint _is_retired
-    cdef object __weakref__
-    cdef public Sockets _sockets
-    cdef public AresLane _lane
-    cdef object _watch
-    cdef bint _is_watching
     cdef double _patience
     cdef double _budget
 
-    @cython.locals(flight=Flight, waiter=Waiter)
+    @cython.locals(known=Outcome)
     cpdef query(self, Question question, int wishes=*, lifetime=*)
-    @cython.locals(one=Flight, two=Flight, waiter=Waiter)
+    @cython.locals(one=Outcome, two=Outcome)
     cpdef query_both(self, Question first, Question second, int wishes=*, lifetime=*)
-    cdef _open(self)
+    @cython.locals(entry=Entry, outcome=Outcome, cache=Cache)
+    cdef Outcome _recall(self, Question question, int wishes)
+    @cython.locals(flight=Flight, waiter=Waiter, stale=Outcome, began=double)
+    cdef Outcome _ask(self, Question question, int wishes, lifetime)
+    @cython.locals(one=Flight, two=Flight, waiter=Waiter, stale=Outcome, other_stale=Outcome, began=double)
+    cdef tuple _ask_both(self, Question first, Question second, int wishes, lifetime)
+    cdef _cap(self, Flight flight, Outcome stale, double began, lifetime)
+    @cython.locals(outcome=Outcome, other=Question, remaining=double)
+    cdef Outcome _settle(self, Question question, Flight flight, Outcome stale, double began, lifetime)
+    @cython.locals(flight=Flight)
+    cdef _refresh(self, Question question, int wishes)
     @cython.locals(flight=Flight)
     cdef _wait(self, Waiter waiter, wakes, lifetime, tuple flights)
     cdef _impatient(self, Flight flight)
-    @cython.locals(flight=Flight, now=double)
-    cdef Flight _join(self, Question question, int wishes)
+    @cython.locals(flight=Flight)
+    cdef Flight _join(self, Question question, int wishes, double now)
+    @cython.locals(flight=Flight, group=Group)
+    cdef Flight _begin(self, Question question, int wishes, double now)
     @cython.locals(server=Server)
     cdef _ask_next(self, Flight flight, double now)
     @cython.locals(attempt=Try)
     cdef _send(self, Flight flight, Server server, double now)
+    cdef _on_want(self, Flight flight, Server server, error, double now)
     cdef _set_due(self, Flight flight, double due_at)
     @cython.locals(server=Server, flight=Flight, reply=Reply, outcome=Outcome)
     cdef _on_end(self, Try attempt, double now)
+    @cython.locals(server=Server)
     cdef _on_due(self, Flight flight, double now)
     cdef _fail(self, Flight flight, double now)
     @cython.locals(attempt=Try, wakes=object)
@@ -59,12 +64,10 @@ cdef class Stub:
     @cython.locals(flight=Flight)
     cdef _pump(self, Server server, double now)
     cdef _probe(self, double now)
+    cdef bint _is_busy(self) except -1
     cdef _fall_due(self, item, double now)
+    @cython.locals(server=Server)
     cdef _end_probe(self, Probe probe, Try attempt)
-    @cython.locals(lane=AresLane, attempt=Try, now=double, ends_at=double)
-    cdef _deliver(self)
-    cdef dict _put_due(self, item, double due_at)
-    @cython.locals(next_at=double)
-    cdef _arm(self)
-    cdef _start(self)
-    cdef _rest(self)
+    cpdef close(self)
+
+cdef object _flight_key(Question question, int wishes)

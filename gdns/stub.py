@@ -1,6 +1,6 @@
 """Asks a question of a resolver's servers until one answers or its time is up.
 
-    query ── flight ── tries ── lane ── sockets ── hub ── on_ready ── deliver ── the waiters wake
+    query ── cache ── flight ── tries ── lane ── sockets ── hub ── on_ready ── deliver ── the waiters wake
 
 A flight is a question under way with everybody who waits for it. It has no leader: whoever leaves
 harms nobody, and its answer serves all. Whether, when and whom to ask again is decided here; a lane
@@ -9,60 +9,65 @@ only carries one try to one server.
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from greenlet import getcurrent
 
-from gdns._ares import USE_TCP, AresLane, Try
-from gdns._sockets import Sockets
+from gdns._ares import USE_TCP, Try
 from gdns._wire import Question
-from gdns.deadlines import Deadlines, Slot
+from gdns.cache import Cache
+from gdns.counters import Counters
+from gdns.deadlines import Deadlines
 from gdns.flight import Alarm, Both, Flight, Probe
+from gdns.hooks import Hooks
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
 from gdns.outcome import CLOSED, NXDOMAIN, TIMEOUT, UNREACHABLE, Outcome, status_of
 from gdns.servers import PROBE_INTERVAL, Server, Servers
+from gdns.turns import Turns
 
 if TYPE_CHECKING:
-    from gdns.hubs.protocol import Hub, Timer
+    from gdns.hubs.protocol import Hub
 
-DATAGRAMS_PER_TURN = 128  # some 3 ms; then other greenlets get their turn
-LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
 PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
+WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descriptor to be had
+STALE_AFTER = 1.8  # seconds after which a stale answer is better than none yet (RFC 8767, section 5)
 
 
-class Stub:
+class Stub(Turns):
     """A stub resolver on one hub (RFC 9499): questions in, outcomes out.
 
-    `timeout` (seconds) times `attempts` is what one question may take; its servers share it.
+    `timeout` (seconds) times `attempts` is what one question may take; its servers share it. `wishes` go with
+    every question. `cache`, `counters` and `hooks` are shared by all the stubs of a resolver; `prefetches`
+    says that what is asked for often is asked for again just before the cache gives it up.
     """
 
-    def __init__(self, hub: Hub, servers: Servers, *, timeout: float, attempts: int, wishes: int = 0) -> None:
-        self.hub = hub
+    def __init__(
+        self,
+        hub: Hub,
+        servers: Servers,
+        *,
+        timeout: float,
+        attempts: int,
+        wishes: int = 0,
+        cache: Cache | None = None,
+        prefetches: bool = False,
+        counters: Counters | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
         self.servers = servers
         self.timeout = timeout
         self.attempts = attempts
         self.wishes = wishes
-        self.is_closed = False
+        self.cache = cache
+        self.prefetches = prefetches
+        self.counters = counters or Counters()
+        self.hooks = hooks or Hooks()
         self._flights: dict[object, Flight] = {}
-        self._guests: set[Waiter] = set()  # who wait for another thread
-        self._due = Deadlines()
-        self._timer: Timer | None = None
-        self._timer_at = inf
-        self._waking: deque[Waiter] = deque()  # whose flights have landed, and who are not awake yet
-        self._is_delivering = False
-        self._is_retired = False
-        self._open()
-
-    def _open(self) -> None:
-        self._sockets = Sockets()
-        self._lane = AresLane(self._sockets)
-        self._watch = self.hub.watch(self._sockets.fileno(), self._on_ready)
-        self._is_watching = False
-        self._patience = self.servers.patience(self.timeout)
-        self._budget = self.timeout * self.attempts
+        self._patience = servers.default.patience(timeout)
+        self._budget = timeout * attempts
+        Turns.__init__(self, hub)
 
     # --- asking
 
@@ -70,26 +75,113 @@ class Stub:
         """Ask one question; park the calling greenlet until it is answered or its time is up.
 
         `wishes` are those of `AresLane.ask`, `lifetime` caps the wait in seconds. Whatever is thrown into
-        the waiting greenlet comes out, and the question goes on for others who wait for it.
+        the waiting greenlet comes out, and the question goes on for others who wait for it. What the cache
+        knows is given at once.
         """
-        waiter = Waiter(self.hub)
-        flight = self._join(question, wishes | self.wishes)
-        if flight.outcome is None:
-            self._wait(waiter, waiter, lifetime, (flight,))
-        return flight.outcome or self._impatient(flight)
+        wishes |= self.wishes
+        known = self._recall(question, wishes)
+        return known if known is not None else self._ask(question, wishes, lifetime)
 
     def query_both(
         self, first: Question, second: Question, wishes: int = 0, lifetime: float | None = None
     ) -> tuple[Outcome, Outcome]:
         """Ask two questions side by side, and wait for both; else as `query`."""
+        wishes |= self.wishes
+        one = self._recall(first, wishes)
+        two = self._recall(second, wishes)
+        if one is None and two is None:
+            return self._ask_both(first, second, wishes, lifetime)
+        if one is None:
+            one = self._ask(first, wishes, lifetime)
+        if two is None:
+            two = self._ask(second, wishes, lifetime)
+        return one, two
+
+    def _recall(self, question: Question, wishes: int) -> Outcome | None:
+        """What the cache knows of a question; it never parks."""
+        self.counters.questions += 1
+        cache = self.cache
+        if cache is None or self.is_closed:
+            return None
+        entry = cache.get(question, wishes)
+        if entry is None:
+            return None
+        if self.prefetches and cache.is_due(entry):
+            self._refresh(question, wishes)
+        outcome = entry.outcome.recalled(question, cache.age(entry))
+        if self.hooks.on_outcome:
+            self._tell(self.hooks.on_outcome, outcome)
+        return outcome
+
+    def _ask(self, question: Question, wishes: int, lifetime: float | None) -> Outcome:
+        began = monotonic()
+        stale = self.cache.stale(question, wishes) if self.cache is not None else None
+        if stale is not None and getcurrent() is self.hub.greenlet:
+            self._refresh(question, wishes)
+            return stale  # it cannot wait for better
+        flight = self._join(question, wishes, began)
+        if flight.outcome is None:
+            waiter = Waiter(self.hub)
+            self._wait(waiter, waiter, self._cap(flight, stale, began, lifetime), (flight,))
+        return self._settle(question, flight, stale, began, lifetime)
+
+    def _ask_both(
+        self, first: Question, second: Question, wishes: int, lifetime: float | None
+    ) -> tuple[Outcome, Outcome]:
+        began = monotonic()
+        stale = other_stale = None
+        if self.cache is not None:
+            stale = self.cache.stale(first, wishes)
+            other_stale = self.cache.stale(second, wishes)
+        one = self._join(first, wishes, began)
+        two = self._join(second, wishes, began)
         waiter = Waiter(self.hub)
-        one = self._join(first, wishes | self.wishes)
-        two = self._join(second, wishes | self.wishes)
         if one.outcome is None and two.outcome is None:
-            self._wait(waiter, Both(waiter), lifetime, (one, two))
+            cap = self._cap(one, stale, began, lifetime)
+            if other_stale is None or stale is None:  # one of them may be waited for until it ends
+                cap = lifetime
+            self._wait(waiter, Both(waiter), cap, (one, two))
         elif one.outcome is None or two.outcome is None:
             self._wait(waiter, waiter, lifetime, (one,) if one.outcome is None else (two,))
-        return one.outcome or self._impatient(one), two.outcome or self._impatient(two)
+        return (
+            self._settle(first, one, stale, began, lifetime),
+            self._settle(second, two, other_stale, began, lifetime),
+        )
+
+    def _cap(
+        self, flight: Flight, stale: Outcome | None, began: float, lifetime: float | None
+    ) -> float | None:
+        """How long a caller waits: its lifetime, less if it can have a stale answer instead."""
+        if stale is None:
+            return lifetime
+        flight.is_wanted = True  # by the cache: it goes on when the caller has left with the stale one
+        patience = max(0.0, flight.started_at + STALE_AFTER - began)
+        return patience if lifetime is None else min(lifetime, patience)
+
+    def _settle(
+        self, question: Question, flight: Flight, stale: Outcome | None, began: float, lifetime: float | None
+    ) -> Outcome:
+        """What one caller gets from a flight that has landed, or that it waits for no longer."""
+        outcome = flight.outcome
+        if stale is not None and (outcome is None or not outcome.is_word_of_name):
+            return stale
+        if outcome is None:
+            return self._impatient(flight)
+        if outcome.status is TIMEOUT and flight.started_at < began and not self.is_closed:
+            # it joined others whose time was up before its own
+            remaining = min(self._budget, inf if lifetime is None else lifetime) - (monotonic() - began)
+            if remaining > 0:
+                return self._ask(question, flight.wishes, remaining)
+        if outcome.question is not question and outcome.question.wire != question.wire:
+            return outcome.for_asker(question)
+        return outcome
+
+    def _refresh(self, question: Question, wishes: int) -> None:
+        """Ask for what the cache will soon give up, for nobody in particular."""
+        if self._flights.get(_flight_key(question, wishes)) is None:
+            flight = self._begin(question, wishes, monotonic())
+            flight.is_wanted = True
+            self.counters.prefetched += 1
 
     def _wait(
         self, waiter: Waiter, wakes: Waiter | Both, lifetime: float | None, flights: tuple[Flight, ...]
@@ -121,53 +213,31 @@ class Stub:
             detail="the caller's lifetime ended",
         )
 
-    def _join(self, question: Question, wishes: int) -> Flight:
-        key: object = (question, wishes) if wishes else question
-        flight = self._flights.get(key)
-        if flight is None:
-            now = monotonic()
-            plan = self.servers.order
-            flight = Flight(question, wishes, key, plan, len(plan) * self.attempts, now, now + self._budget)
-            if self.is_closed:
-                flight.outcome = Outcome(question, CLOSED)
-                return flight
-            if getcurrent() is self.hub.greenlet:
-                raise RuntimeError(ON_THE_HUB)
-            self._flights[key] = flight
-            if self.servers.has_failing:
-                self._probe(now)
-            self._ask_next(flight, now)
-            if not self._is_watching and self._flights:
-                self._start()
-        return flight
+    def _join(self, question: Question, wishes: int, now: float) -> Flight:
+        flight = self._flights.get(_flight_key(question, wishes))
+        if flight is not None:
+            self.counters.joined += 1
+            return flight
+        if not self.is_closed and getcurrent() is self.hub.greenlet:
+            raise RuntimeError(ON_THE_HUB)
+        return self._begin(question, wishes, now)
 
-    # --- other threads
-
-    def wait_for_thread(self, guest: Waiter, lifetime: float | None = None) -> None:
-        """Park until another thread calls `wake_from_thread(guest)`.
-
-        It also ends after `lifetime` seconds, and when the stub is closed.
-        """
-        self._guests.add(guest)
-        if not self._is_watching:
+    def _begin(self, question: Question, wishes: int, now: float) -> Flight:
+        group = self.servers.group_of(question)
+        plan = group.plan()
+        key = _flight_key(question, wishes)
+        flight = Flight(question, wishes, key, plan, len(plan) * self.attempts, now, now + self._budget)
+        if self.is_closed:
+            flight.outcome = Outcome(question, CLOSED)
+            return flight
+        flight.patience = self._patience if group is self.servers.default else group.patience(self.timeout)
+        self._flights[key] = flight
+        if group.has_failing:
+            self._probe(now)
+        self._ask_next(flight, now)
+        if not self._is_watching and self._flights:
             self._start()
-        alarm = slot = None
-        if lifetime is not None:
-            alarm = Alarm(guest)
-            slot = self._put_due(alarm, monotonic() + lifetime)
-        try:
-            guest.park()
-        finally:
-            self._guests.discard(guest)
-            if slot is not None and alarm is not None:
-                slot.pop(alarm, None)
-            if self._is_watching and not (self._flights or self._guests or self._is_delivering):
-                self._rest()
-
-    def wake_from_thread(self, guest: Waiter) -> None:
-        """Let the hub wake a greenlet; the one method that any thread may call."""
-        self._waking.append(guest)
-        self._sockets.wake()
+        return flight
 
     # --- one flight
 
@@ -177,7 +247,7 @@ class Stub:
         if server.in_flight >= server.window:
             flight.queued_at = server
             server.queue.append(flight)
-            self._set_due(flight, now + self._patience if len(flight.plan) > 1 else flight.ends_at)
+            self._set_due(flight, now + flight.patience if len(flight.plan) > 1 else flight.ends_at)
             return
         self._send(flight, server, now)
 
@@ -188,9 +258,14 @@ class Stub:
         wishes = flight.wishes | USE_TCP if server.is_tcp else flight.wishes
         try:
             attempt = self._lane.ask(server, flight.question, wishes)
-        except (OSError, MemoryError, ValueError) as error:
-            self._land(flight, Outcome(flight.question, UNREACHABLE, server=server.name, detail=str(error)))
+        except (OSError, MemoryError) as error:
+            self._on_want(flight, server, error, now)
             return
+        self.counters.sent += 1
+        if flight.attempts > 1:
+            self.counters.resent += 1
+        if self.hooks.on_query:
+            self._tell(self.hooks.on_query, flight.question, server.name)
         server.in_flight += 1
         attempt.flight = flight
         if flight.attempt is not None:
@@ -198,9 +273,19 @@ class Stub:
                 flight.earlier = []
             flight.earlier.append(flight.attempt)
         flight.attempt = attempt
-        self._set_due(flight, now + self._patience)
+        self._set_due(flight, now + flight.patience)
         if attempt.ended and not self._is_delivering:
             self.hub.call_soon(self._on_ready)
+
+    def _on_want(self, flight: Flight, server: Server, error: Exception, now: float) -> None:
+        """There is no descriptor or no memory for a try. There may be in a moment, or another server."""
+        detail = str(error) or "out of memory"
+        flight.last_failure = Outcome(flight.question, UNREACHABLE, None, server.name, 0, 0.0, detail)
+        flight.note(server.name, detail, 0.0)
+        if flight.attempt is None and flight.step >= flight.steps and not flight.earlier:
+            self._fail(flight, now)
+        else:
+            self._set_due(flight, now + min(flight.patience, WANT_INTERVAL))
 
     def _set_due(self, flight: Flight, due_at: float) -> None:
         if flight.slot is not None:
@@ -229,10 +314,9 @@ class Stub:
         if reply is None:
             detail = attempt.error
             status = UNREACHABLE
-            self.servers.note_failure(server, now)
+            server.note_failure(now)
         else:
-            if server.failed_at:
-                self.servers.note_reply(server)
+            server.note_reply(now - attempt.sent_at)
             status = status_of(reply)
             detail = ""
         outcome = Outcome(
@@ -245,27 +329,30 @@ class Stub:
             detail,
             attempt.transport,
         )
+        outcome.rtt = now - attempt.sent_at
         if reply is not None and (reply.rcode == 0 or status is NXDOMAIN):
             self._land(flight, outcome)
             return
         # a server's trouble is no word about the name: somebody else is asked, or the same one again
         if flight.last_failure is None or reply is not None:
             flight.last_failure = outcome
+        flight.note(server.name, detail or status.value, outcome.rtt)
         if flight.attempt is None and flight.queued_at is None:
-            if flight.step < flight.steps and flight.waiters:
+            if flight.step < flight.steps and (flight.waiters or flight.is_wanted):
                 self._ask_next(flight, now)
             elif not flight.earlier:
                 self._fail(flight, now)
 
     def _on_due(self, flight: Flight, now: float) -> None:
         """Its server has let it wait, or its time is up."""
-        if now >= flight.ends_at or not flight.waiters:
-            self._fail(flight, now)
-            return
         if flight.attempt is not None:
             server: Server = flight.attempt.server
             if not server.failed_at:
-                self.servers.note_failure(server, now)
+                server.note_failure(now)
+            flight.note(server.name, "no reply", now - flight.attempt.sent_at)
+        if now >= flight.ends_at or not (flight.waiters or flight.is_wanted):
+            self._fail(flight, now)
+            return
         if flight.queued_at is not None:
             flight.queued_at = None  # its place in that queue is void
             flight.step += 1
@@ -287,6 +374,13 @@ class Stub:
     def _land(self, flight: Flight, outcome: Outcome) -> None:
         """The end of a flight: its other tries are cancelled, its waiters wake in `_deliver`."""
         flight.outcome = outcome
+        if flight.failures is not None:
+            outcome.failures = tuple(flight.failures)
+        if self.cache is not None and outcome.reply is not None:
+            self.cache.put(outcome, flight.wishes)
+        self.counters.note(outcome, bool(flight.waiters) or flight.is_wanted)
+        if self.hooks.on_outcome:
+            self._tell(self.hooks.on_outcome, outcome)
         del self._flights[flight.key]
         if flight.slot is not None:
             flight.slot.pop(flight, None)
@@ -317,7 +411,7 @@ class Stub:
             flight = queue.popleft()
             if flight.queued_at is not server:
                 continue  # it landed, or has gone to another server
-            if flight.waiters:
+            if flight.waiters or flight.is_wanted:
                 self._send(flight, server, now)
             else:
                 self._fail(flight, now)
@@ -342,108 +436,21 @@ class Stub:
         if probe.slot is not None:
             probe.slot.pop(probe, None)
         if attempt.reply is not None:
-            self.servers.note_reply(probe.server)
+            probe.server.note_reply(monotonic() - attempt.sent_at)
 
-    # --- the hub's calls
+    # --- what the hub's calls come to
 
-    def _on_ready(self) -> None:
-        """Something can be read, or tries have ended: hand out what came."""
-        if self.is_closed or self._is_delivering:
-            return
-        self._sockets.poll(DATAGRAMS_PER_TURN)
-        self._deliver()
-
-    def _deliver(self) -> None:
-        """Let c-ares end what has ended, act on it, and run the greenlets that waited for it."""
-        lane = self._lane
-        now = monotonic()
-        ends_at = now + LONGEST_TURN
-        self._is_delivering = True
-        try:
-            while True:
-                if lane.needs_flush:
-                    lane.flush()
-                attempt = lane.take_ended()
-                if attempt is None and not self._waking:
-                    break
-                while attempt is not None:
-                    self._on_end(attempt, now)
-                    attempt = lane.take_ended()
-                while self._waking and now < ends_at:
-                    self._waking.popleft().wake()
-                    now = monotonic()
-                if self.is_closed:
-                    break  # by one who woke
-                if now >= ends_at:
-                    # not call_soon: gevent makes dozens of calls before it looks at timers and sockets again
-                    self._sockets.wake()
-                    if not self._is_watching:
-                        self._start()
-                    return
-        finally:
-            self._is_delivering = False
-        if self._is_watching and not self._flights and not self._guests:
-            self._rest()
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._timer_at = inf
-        if self.is_closed:
-            return
-        self._on_ready()  # first what has arrived: an answer that is here is not late
-        now = monotonic()
-        for slot in self._due.pop(now):
-            for item in tuple(slot):
-                if item in slot:  # else it was taken out while those before it were dealt with
-                    del slot[item]
-                    self._fall_due(item, now)
-        self._deliver()
-        self._arm()
+    def _is_busy(self) -> bool:
+        return bool(self._flights or self._guests)
 
     def _fall_due(self, item: object, now: float) -> None:
         if isinstance(item, Flight):
             item.slot = None
             self._on_due(item, now)
-        elif isinstance(item, Alarm):
-            item.waiter.wake()
         elif isinstance(item, Probe):
             item.slot = None
             item.server.is_probed = False
             self._give_up(item.attempt)
-
-    def _put_due(self, item: Flight | Alarm | Probe, due_at: float) -> Slot:
-        slot = self._due.put(item, due_at)
-        if due_at < self._timer_at and self._is_watching:
-            self._arm()
-        return slot
-
-    def _arm(self) -> None:
-        """Set the one timer to the earliest moment at which anything falls due."""
-        next_at = self._due.next_at() if self._flights or self._guests else inf
-        if next_at >= self._timer_at and self._timer_at != inf and next_at != inf:
-            return  # it may come early
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_at = next_at
-        if next_at != inf:
-            self._timer = self.hub.call_later(max(0.0, next_at - monotonic()), self._on_timer)
-
-    def _start(self) -> None:
-        self._watch.start()
-        self._is_watching = True
-        self._arm()
-
-    def _rest(self) -> None:
-        """Nothing is under way: an idle watcher or timer would keep the hub from finishing."""
-        self._watch.stop()
-        self._is_watching = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_at = inf
-        if self._is_retired:
-            self.close()
 
     # --- the end
 
@@ -468,6 +475,7 @@ class Stub:
             guest.wake()
         while self._waking:
             self._waking.popleft().wake()
+        self._on_told()
 
     def retire(self) -> None:
         """Take no new questions from now on; close as soon as those under way have ended."""
@@ -486,7 +494,11 @@ class Stub:
             self._timer.cancel()
             self._timer = None
         self._timer_at = inf
-        self._due = Deadlines()
+        due, self._due = self._due, Deadlines()
+        for slot in due.pop(inf):
+            for item, due_at in slot.items():
+                if isinstance(item, Alarm):
+                    self._due.put(item, due_at)  # callers' patience ends when it would have
         for server in self.servers.all:
             server.in_flight = 0
             server.queue.clear()
@@ -496,7 +508,7 @@ class Stub:
         for flight in list(self._flights.values()):
             flight.attempt = flight.earlier = flight.slot = flight.queued_at = None
             flight.step = 0
-            if flight.waiters:
+            if flight.waiters or flight.is_wanted:
                 self._ask_next(flight, now)
             else:
                 del self._flights[flight.key]
@@ -514,3 +526,8 @@ class Stub:
     def pending(self) -> int:
         """How many questions are under way or queued."""
         return len(self._flights)
+
+
+def _flight_key(question: Question, wishes: int) -> object:
+    """Who asks the same: questions are equal whatever the case of their names."""
+    return (question, wishes) if wishes else question

@@ -37,13 +37,15 @@ LAYERS = (
         "resolvconf",
         "services",
         "switch",
+        "threads",
+        "hooks",
     },
     # engine
-    {"_ares", "_libcares", "_sockets", "flight", "hubs", "servers", "stub"},
+    {"counters", "_ares", "_libcares", "_sockets", "flight", "hubs", "servers", "stub", "turns"},
     # policy
-    {"forward", "libc", "nss", "nss_dns", "override", "policy", "sources"},
+    {"forward", "libc", "nss", "nss_dns", "sources"},
     # api
-    {"arguments", "netdb", "records", "resolver"},
+    {"arguments", "netdb", "records", "resolver", "trace"},
     # edge
     {"__init__", "__main__", "cli", "testing"},
 )

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from gdns._wire import Question
 from gdns.errors import ConfigError
 from gdns.servers import LEAST_PATIENCE, PROBE_INTERVAL, ServerAddress, Servers
 
@@ -78,7 +79,7 @@ def three() -> Servers:
 
 
 def names(servers: Servers) -> list[str]:
-    return [server.address.host for server in servers.order]
+    return [server.address.host for server in servers.default.order]
 
 
 def test_servers_are_asked_in_the_order_of_the_configuration():
@@ -87,23 +88,23 @@ def test_servers_are_asked_in_the_order_of_the_configuration():
 
 def test_a_server_that_failed_goes_behind_the_others_until_it_answers():
     servers = three()
-    servers.note_failure(servers.all[0], now=5.0)
+    servers.all[0].note_failure(now=5.0)
     assert names(servers) == ["192.0.2.2", "192.0.2.3", "192.0.2.1"]
-    servers.note_reply(servers.all[0])
+    servers.all[0].note_reply(0.01)
     assert names(servers) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
 
 
 def test_of_servers_that_failed_the_one_that_has_rested_longest_comes_first():
     servers = three()
     for number, now in ((1, 5.0), (0, 6.0), (2, 7.0)):
-        servers.note_failure(servers.all[number], now)
+        servers.all[number].note_failure(now)
     assert names(servers) == ["192.0.2.2", "192.0.2.1", "192.0.2.3"]
 
 
 def test_only_servers_that_failed_are_probed_and_not_all_the_time():
     servers = three()
     assert servers.to_probe(100.0) == []
-    servers.note_failure(servers.all[1], now=100.0)
+    servers.all[1].note_failure(now=100.0)
     assert servers.to_probe(100.0) == [servers.all[1]]
     servers.all[1].probed_at = 100.0
     assert servers.to_probe(100.0 + PROBE_INTERVAL / 2) == []
@@ -117,7 +118,7 @@ def test_only_servers_that_failed_are_probed_and_not_all_the_time():
 )
 def test_servers_share_the_timeout(count, timeout, patience):
     servers = Servers(ServerAddress(f"192.0.2.{number}") for number in range(1, count + 1))
-    assert servers.patience(timeout) == pytest.approx(patience)
+    assert servers.default.patience(timeout) == pytest.approx(patience)
 
 
 def test_each_question_to_a_server_elsewhere_has_a_port_of_its_own_and_loopback_shares():
@@ -129,3 +130,42 @@ def test_each_question_to_a_server_elsewhere_has_a_port_of_its_own_and_loopback_
 def test_a_resolver_without_servers_is_refused():
     with pytest.raises(ConfigError, match="at least one"):
         Servers([])
+
+
+def test_servers_that_rotate_take_turns_and_those_that_failed_stay_behind():
+    group = Servers([ServerAddress(f"192.0.2.{number}") for number in (1, 2, 3)], rotates=True).default
+    firsts = [group.plan()[0].address.host for _ in range(6)]
+    assert sorted(firsts) == sorted(["192.0.2.1", "192.0.2.2", "192.0.2.3"] * 2)
+    assert firsts[:3] == firsts[3:]
+    group.all[1].note_failure(now=5.0)
+    plans = [[server.address.host for server in group.plan()] for _ in range(4)]
+    assert {plan[0] for plan in plans} == {"192.0.2.1", "192.0.2.3"}
+    assert {plan[-1] for plan in plans} == {"192.0.2.2"}
+    assert all(sorted(plan) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"] for plan in plans)
+
+
+def test_a_domain_has_servers_of_its_own_and_the_longest_counts():
+    def only(number: int) -> list[ServerAddress]:
+        return [ServerAddress(f"192.0.2.{number}")]
+
+    domains = {
+        Question(name, 1).key[:-4]: only(number)
+        for name, number in (("corp.example.", 2), ("lab.corp.example.", 3), ("2.0.192.in-addr.arpa.", 2))
+    }
+    servers = Servers(only(1), domains)
+    asked = {
+        name: servers.group_of(Question(name, 1)).order[0].address.host
+        for name in ("www.example.", "corp.example.", "www.CORP.example.", "x.lab.corp.example.")
+    }
+    assert list(asked.values()) == ["192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.3"]
+    assert servers.group_of(Question("xcorp.example.", 1)) is servers.default
+    assert servers.group_of(Question("7.2.0.192.in-addr.arpa.", 12)).order[0].address.host == "192.0.2.2"
+    assert len(servers.all) == 3, "a server of two groups is one server, with one health"
+
+
+def test_a_servers_rtt_follows_its_replies():
+    (server,) = Servers([ServerAddress("192.0.2.1")]).all
+    server.note_reply(0.08)
+    assert server.rtt == pytest.approx(0.08)
+    server.note_reply(0.16)
+    assert server.rtt == pytest.approx(0.09)

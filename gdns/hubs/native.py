@@ -6,7 +6,6 @@ import logging
 import os
 import select
 import sys
-from _thread import _local
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +20,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from gdns.hubs.task import Task, join
 from gdns.hubs.waiter import Waiter
+from gdns.threads import local_base
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -255,7 +255,7 @@ class Closer:
             self._hub.close()
 
 
-class ThisThread(_local):
+class ThisThread(local_base()):  # type: ignore[misc]
     """The hub of the thread that looks."""
 
     hub: NativeHub | None = None

@@ -39,7 +39,7 @@ def of_gdns() -> Functions:
     """The methods of a resolver of the system's settings."""
     from gdns import Resolver
 
-    resolver = Resolver()
+    resolver = Resolver(cache=False)
     return {name: getattr(resolver, name) for name in NAMES}
 
 

@@ -1,0 +1,55 @@
+# The types with which cache.py is compiled; what it does is in the .py alone.
+
+import cython
+
+from gdns._wire cimport Question, Reply
+from gdns.outcome cimport Outcome
+
+cdef class Entry:
+    cdef public Outcome outcome
+    cdef public double stored_at
+    cdef public double expires_at
+    cdef public double lasts_until
+    cdef public long hits
+    cdef public long octets
+    cdef public bint is_refreshing
+
+cdef class Cache:
+    cdef public long max_entries
+    cdef public long max_octets
+    cdef public double min_ttl
+    cdef public double max_ttl
+    cdef public double stale_for
+    cdef public object clock
+    cdef public long octets
+    cdef public long hits
+    cdef public long misses
+    cdef public long stale_hits
+    cdef public long evicted
+    cdef object _entries
+    cdef object _lock
+
+    @cython.locals(entry=Entry, now=double)
+    cpdef Entry get(self, Question question, int wishes)
+    @cython.locals(now=double)
+    cpdef double age(self, Entry entry) except? -1.0
+    @cython.locals(entry=Entry, now=double)
+    cpdef Outcome stale(self, Question question, int wishes)
+    @cython.locals(now=double)
+    cpdef bint is_due(self, Entry entry) except -1
+    cdef _note_use(self, key, Entry entry)
+    @cython.locals(reply=Reply, question=Question, entry=Entry, old=Entry)
+    cpdef put(self, Outcome outcome, int wishes)
+    cdef double _lifetime(self, Outcome outcome, Reply reply) except -1
+    @cython.locals(question=Question, reply=Reply, other=Entry)
+    cdef _key_for(self, Outcome outcome, int wishes)
+    @cython.locals(old=Entry)
+    cdef _discard(self, key)
+    @cython.locals(oldest=Entry)
+    cdef _make_room(self, double now)
+
+cdef object _key(Question question, int wishes)
+cdef object _name_key(Question question, int wishes)
+cdef object _with_wishes(bytes key, int wishes)
+@cython.locals(letters=long, texts=long)
+cdef long _size(Reply reply) except -1

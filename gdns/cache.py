@@ -1,0 +1,299 @@
+"""Keeps outcomes until they expire, for all the stubs of a resolver.
+
+What a server said of a name is kept as long as its TTL allows (RFC 1035, section 3.2.1; RFC 2308 for what
+there is not), in a table that is bounded in entries and in octets and gives up what was used least recently.
+That a name does not exist is kept for all its types, everything else for the type that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from gdns.outcome import ANSWER, FAILED, NXDOMAIN, REFUSED, SERVFAIL, Outcome
+from gdns.threads import make_rlock
+
+if TYPE_CHECKING:
+    from gdns._wire import Question, Reply
+
+FAILURE_TTL = 1.0  # seconds a server's failure is kept: RFC 9520 asks for one at least, we promise at most 5
+BUSY = 2  # hits after which an entry is worth asking for anew before it expires
+LATE = 0.1  # of an entry's time, when that is done
+
+# The rest of what makes a question another one (the bits of `AresLane.ask`); the transport does not
+_USE_TCP = 1
+_TYPE_AND_CLASS = 4  # octets at the end of a question's key
+
+# What an entry takes beside the octets of its message, as sys.getsizeof counts: the entry with its place in
+# the table, outcome, reply and question, and for each text of a reply its head
+_ENTRY_OCTETS = 900
+_TEXT_OCTETS = 58
+
+
+class Dumped(NamedTuple):
+    """One entry of a cache, as `Resolver.dump` shows it."""
+
+    qname: str
+    rdtype: int
+    """0 where it stands for all types of a name that does not exist."""
+    rdclass: int
+    status: str
+    """"answer", "NODATA", "NXDOMAIN", "SERVFAIL", "REFUSED" or "failed"."""
+    addresses: tuple[str, ...]
+    """Those of an answer to A or AAAA."""
+    server: str
+    ttl: float
+    """Seconds until it expires; below 0 for what is kept to be served stale."""
+    age: float
+    """Seconds since it was learnt."""
+    hits: int
+
+
+class Entry:
+    """An outcome with the times of its life, on the cache's clock."""
+
+    __slots__ = ("outcome", "stored_at", "expires_at", "lasts_until", "hits", "octets", "is_refreshing")
+
+    def __init__(
+        self, outcome: Outcome, stored_at: float, expires_at: float, lasts_until: float, octets: int
+    ) -> None:
+        self.outcome = outcome
+        self.stored_at = stored_at
+        self.expires_at = expires_at
+        self.lasts_until = lasts_until  # later than expires_at where it may be served stale
+        self.hits = 0
+        self.octets = octets
+        self.is_refreshing = False
+
+
+class Cache:
+    """Outcomes by question.
+
+    At most `max_entries` and `max_octets` (estimated) are kept. TTLs are cut to `max_ttl` and raised to
+    `min_ttl` seconds; a TTL of 0 keeps nothing. `stale_for` is for how many seconds after its time an entry
+    may still be had by `stale` (RFC 8767). `clock` counts seconds.
+
+    It may be used from all threads.
+    """
+
+    def __init__(
+        self,
+        max_entries: int = 10_000,
+        max_octets: int = 16 << 20,
+        *,
+        min_ttl: float = 0.0,
+        max_ttl: float = 86_400.0,
+        stale_for: float = 0.0,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.max_entries = max_entries
+        self.max_octets = max_octets
+        self.min_ttl = min_ttl
+        self.max_ttl = max_ttl
+        self.stale_for = stale_for
+        self.clock = clock
+        self.octets = 0
+        self.hits = 0
+        self.misses = 0
+        self.stale_hits = 0
+        self.evicted = 0  # before their time, for want of room
+        self._entries: OrderedDict[object, Entry] = OrderedDict()  # least recently used first
+        self._lock = make_rlock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    # --- getting
+
+    def get(self, question: Question, wishes: int) -> Entry | None:
+        """The entry that answers a question asked with `wishes` (`AresLane.ask`), unless its time is up.
+
+        Its use is noted.
+        """
+        key = _key(question, wishes)
+        entry = self._entries.get(key)
+        now: float = self.clock()
+        if entry is None or entry.expires_at <= now:
+            key = _name_key(question, wishes)
+            entry = self._entries.get(key)
+            if entry is None or entry.expires_at <= now:
+                self.misses += 1
+                return None
+        self._note_use(key, entry)
+        self.hits += 1
+        return entry
+
+    def age(self, entry: Entry) -> float:
+        """Seconds since an entry was learnt."""
+        now: float = self.clock()
+        return now - entry.stored_at
+
+    def stale(self, question: Question, wishes: int) -> Outcome | None:
+        """An answer, or a denial, whose time is up but which may still be used (RFC 8767, section 4)."""
+        if not self.stale_for:
+            return None
+        now: float = self.clock()
+        for key in (_key(question, wishes), _name_key(question, wishes)):
+            entry = self._entries.get(key)
+            if entry is not None and entry.expires_at <= now < entry.lasts_until:
+                self._note_use(key, entry)
+                self.stale_hits += 1
+                return entry.outcome.recalled(question, now - entry.stored_at, True)
+        return None
+
+    def is_due(self, entry: Entry) -> bool:
+        """Whether an entry in demand should be asked for anew now; said once of each entry."""
+        if entry.is_refreshing or entry.hits < BUSY:
+            return False
+        now: float = self.clock()
+        if entry.expires_at - now > LATE * (entry.expires_at - entry.stored_at):
+            return False
+        entry.is_refreshing = True
+        return True
+
+    def _note_use(self, key: object, entry: Entry) -> None:
+        entry.hits += 1
+        try:  # noqa: SIM105 - the hit path has no time for more
+            self._entries.move_to_end(key)
+        except KeyError:  # another thread has just thrown it out
+            pass
+
+    # --- keeping
+
+    def put(self, outcome: Outcome, wishes: int) -> None:
+        """Keep an outcome for as long as its reply allows; one without a reply is not kept."""
+        reply = outcome.reply
+        if reply is None or outcome.from_cache:
+            return
+        lifetime = self._lifetime(outcome, reply)
+        if lifetime <= 0:
+            return
+        outcome.kept_for = lifetime
+        stored_at: float = self.clock()
+        expires_at = stored_at + lifetime
+        is_word_of_name = outcome.is_word_of_name
+        lasts_until = expires_at + (self.stale_for if is_word_of_name else 0.0)
+        entry = Entry(outcome, stored_at, expires_at, lasts_until, _size(reply))
+        if entry.octets > self.max_octets:
+            return
+        question = outcome.question
+        with self._lock:
+            key = self._key_for(outcome, wishes)
+            if not is_word_of_name:
+                old = self._entries.get(key)
+                if old is not None and old.lasts_until > stored_at:
+                    return  # what was known of the name may still be wanted, and is better than a failure
+            self._discard(key)
+            if outcome.status is not NXDOMAIN:
+                self._discard(_name_key(question, wishes))  # it exists, whatever was said of its other types
+            self._entries[key] = entry
+            self.octets += entry.octets
+            self._make_room(stored_at)
+
+    def _lifetime(self, outcome: Outcome, reply: Reply) -> float:
+        status = outcome.status
+        if status in (SERVFAIL, REFUSED, FAILED):
+            return FAILURE_TTL
+        if reply.ttl == 0:
+            return 0.0
+        return max(self.min_ttl, min(reply.ttl, self.max_ttl))
+
+    def _key_for(self, outcome: Outcome, wishes: int) -> object:
+        """Where an outcome is kept: NXDOMAIN stands for all types of the name (RFC 2308, section 5).
+
+        Not so where a CNAME leads to the name that does not exist, for then the name asked for does; nor
+        where a server has addresses for a name, but denies it when asked for another type.
+        """
+        question = outcome.question
+        reply = outcome.reply
+        assert reply is not None
+        if outcome.status is NXDOMAIN and not reply.aliases:
+            name = question.key[:-_TYPE_AND_CLASS]
+            rdclass = question.key[-2:]
+            for rdtype in (b"\0\x01", b"\0\x1c"):  # A, AAAA
+                other = self._entries.get(_with_wishes(name + rdtype + rdclass, wishes))
+                if other is not None and other.outcome.status is ANSWER:
+                    return _key(question, wishes)
+            return _name_key(question, wishes)
+        return _key(question, wishes)
+
+    def _discard(self, key: object) -> None:
+        old = self._entries.pop(key, None)
+        if old is not None:
+            self.octets -= old.octets
+
+    def _make_room(self, now: float) -> None:
+        entries = self._entries
+        while len(entries) > self.max_entries or self.octets > self.max_octets:
+            _, oldest = entries.popitem(False)
+            self.octets -= oldest.octets
+            if oldest.lasts_until > now:
+                self.evicted += 1
+
+    # --- looking after it
+
+    def flush(self, question: Question | None = None) -> int:
+        """Forget everything, or everything about the name of a question; how many entries that were."""
+        with self._lock:
+            if question is None:
+                doomed = list(self._entries)
+            else:
+                name = question.key[:-_TYPE_AND_CLASS]
+                doomed = [key for key in self._entries if _octets_of(key)[:-_TYPE_AND_CLASS] == name]
+            for key in doomed:
+                self._discard(key)
+            return len(doomed)
+
+    def dump(self) -> list[Dumped]:
+        """What is kept, least recently used first."""
+        now: float = self.clock()
+        with self._lock:
+            entries = list(self._entries.items())
+        dumped = []
+        for key, entry in entries:
+            outcome = entry.outcome
+            octets = _octets_of(key)
+            dumped.append(
+                Dumped(
+                    outcome.question.qname,
+                    int.from_bytes(octets[-4:-2], "big"),
+                    outcome.question.rdclass,
+                    outcome.status.value,
+                    outcome.addresses,
+                    outcome.server,
+                    entry.expires_at - now,
+                    now - entry.stored_at,
+                    entry.hits,
+                )
+            )
+        return dumped
+
+
+def _key(question: Question, wishes: int) -> object:
+    return _with_wishes(question.key, wishes)
+
+
+def _name_key(question: Question, wishes: int) -> object:
+    """The key of what is true of all types: a question's, with the type 0 that nobody can ask for."""
+    key = question.key
+    return _with_wishes(key[:-_TYPE_AND_CLASS] + b"\0\0" + key[-2:], wishes)
+
+
+def _with_wishes(key: bytes, wishes: int) -> object:
+    wishes &= ~_USE_TCP
+    return (key, wishes) if wishes else key
+
+
+def _octets_of(key: object) -> bytes:
+    octets = key[0] if isinstance(key, tuple) else key
+    assert isinstance(octets, bytes)
+    return octets
+
+
+def _size(reply: Reply) -> int:
+    """About how many octets of memory an entry takes."""
+    texts = len(reply.addresses) + len(reply.targets) + len(reply.aliases)
+    letters = len(reply.message)  # no text of it is longer than the message that spells it, once unpacked
+    return _ENTRY_OCTETS + 2 * letters + _TEXT_OCTETS * texts

@@ -1,0 +1,39 @@
+# The types with which turns.py is compiled; what it does is in the .py alone.
+
+import cython
+
+from gdns._ares cimport AresLane, Try
+from gdns._sockets cimport Sockets
+from gdns.deadlines cimport Deadlines
+from gdns.flight cimport Alarm
+
+cdef class Turns:
+    cdef public object hub
+    cdef public bint is_closed
+    cdef set _guests
+    cdef Deadlines _due
+    cdef object _timer
+    cdef double _timer_at
+    cdef object _waking
+    cdef object _told
+    cdef bint _is_delivering
+    cdef bint _is_retired
+    cdef object __weakref__
+    cdef public Sockets _sockets
+    cdef public AresLane _lane
+    cdef object _watch
+    cdef bint _is_watching
+
+    cdef _open(self)
+    cdef bint _is_busy(self) except -1
+    cdef _on_end(self, Try attempt, double now)
+    cdef _fall_due(self, item, double now)
+    cpdef close(self)
+    @cython.locals(lane=AresLane, attempt=Try, now=double, ends_at=double)
+    cdef _deliver(self)
+    cdef dict _put_due(self, item, double due_at)
+    @cython.locals(next_at=double)
+    cdef _arm(self)
+    cdef _start(self)
+    cdef _rest(self)
+    cdef _call_hook(self)

@@ -1,0 +1,206 @@
+"""Runs a stub on its hub: one descriptor to watch, one timer to keep, greenlets to wake in their turn.
+
+Whatever the hub calls begins here and ends in `_deliver`. A stub is told of tries that ended (`_on_end`) and
+of what falls due (`_fall_due`), and says whom to wake; it never switches greenlets itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from gdns._ares import AresLane, Try
+from gdns._sockets import Sockets
+from gdns.deadlines import Deadlines, Slot
+from gdns.flight import Alarm
+from gdns.hubs.waiter import Waiter
+
+if TYPE_CHECKING:
+    from gdns.hubs.protocol import Hub, Timer
+
+DATAGRAMS_PER_TURN = 128  # some 3 ms; then other greenlets get their turn
+LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
+
+
+class Turns:
+    """What a stub has of its hub. `_is_busy` is for it to say, as `_on_end`, `_fall_due` and `close` are."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.is_closed = False
+        self._guests: set[Waiter] = set()  # who wait for another thread
+        self._due = Deadlines()
+        self._timer: Timer | None = None
+        self._timer_at = inf
+        self._waking: deque[Waiter] = deque()  # whose flights have landed, and who are not awake yet
+        self._told: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()  # hooks to call
+        self._is_delivering = False
+        self._is_retired = False
+        self._open()
+
+    def _open(self) -> None:
+        self._sockets = Sockets()
+        self._lane = AresLane(self._sockets)
+        self._watch = self.hub.watch(self._sockets.fileno(), self._on_ready)
+        self._is_watching = False
+
+    def _is_busy(self) -> bool:
+        """Whether the hub has to be watched for anybody."""
+        raise NotImplementedError
+
+    def _on_end(self, attempt: Try, now: float) -> None:
+        """A try has ended."""
+        raise NotImplementedError
+
+    def _fall_due(self, item: object, now: float) -> None:
+        """Something that was put in by `_put_due` has fallen due; alarms are seen to already."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    # --- the hub's calls
+
+    def _on_ready(self) -> None:
+        """Something can be read, or tries have ended: hand out what came."""
+        if self.is_closed or self._is_delivering:
+            return
+        self._sockets.poll(DATAGRAMS_PER_TURN)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Let c-ares end what has ended, act on it, and run the greenlets that waited for it."""
+        lane = self._lane
+        now = monotonic()
+        ends_at = now + LONGEST_TURN
+        self._is_delivering = True
+        try:
+            while True:
+                if lane.needs_flush:
+                    lane.flush()
+                attempt = lane.take_ended()
+                if attempt is None and not self._waking and not self._told:
+                    break
+                while attempt is not None:
+                    self._on_end(attempt, now)
+                    attempt = lane.take_ended()
+                while self._told:
+                    self._call_hook()
+                while self._waking and now < ends_at:
+                    self._waking.popleft().wake()
+                    now = monotonic()
+                if self.is_closed:
+                    break  # by one who woke, or by a hook
+                if now >= ends_at:
+                    # not call_soon: gevent makes dozens of calls before it looks at timers and sockets again
+                    self._sockets.wake()
+                    if not self._is_watching:
+                        self._start()
+                    return
+        finally:
+            self._is_delivering = False
+        if self._is_watching and not self._is_busy():
+            self._rest()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = inf
+        if self.is_closed:
+            return
+        self._on_ready()  # first what has arrived: an answer that is here is not late
+        now = monotonic()
+        for slot in self._due.pop(now):
+            for item in tuple(slot):
+                if item in slot:  # else it was taken out while those before it were dealt with
+                    del slot[item]
+                    if isinstance(item, Alarm):
+                        item.waiter.wake()
+                    else:
+                        self._fall_due(item, now)
+        self._deliver()
+        self._arm()
+
+    def _put_due(self, item: object, due_at: float) -> Slot:
+        slot = self._due.put(item, due_at)
+        if due_at < self._timer_at and self._is_watching:
+            self._arm()
+        return slot
+
+    def _arm(self) -> None:
+        """Set the one timer to the earliest moment at which anything falls due."""
+        next_at = self._due.next_at() if self._is_busy() else inf
+        if next_at >= self._timer_at and self._timer_at != inf and next_at != inf:
+            return  # it may come early
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = next_at
+        if next_at != inf:
+            self._timer = self.hub.call_later(max(0.0, next_at - monotonic()), self._on_timer)
+
+    def _start(self) -> None:
+        self._watch.start()
+        self._is_watching = True
+        self._arm()
+
+    def _rest(self) -> None:
+        """Nothing is under way: an idle watcher or timer would keep the hub from finishing."""
+        self._watch.stop()
+        self._is_watching = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = inf
+        if self._is_retired:
+            self.close()
+
+    # --- hooks
+
+    def _tell(self, hooks: tuple[Callable[..., object], ...], *arguments: object) -> None:
+        """Let hooks be called from the hub, soon: whoever has something to tell is in the midst of it."""
+        if not self._told and not self._is_delivering:
+            self.hub.call_soon(self._on_told)
+        for hook in hooks:
+            self._told.append((hook, arguments))
+
+    def _on_told(self) -> None:
+        while self._told:
+            self._call_hook()
+
+    def _call_hook(self) -> None:
+        hook, arguments = self._told.popleft()
+        try:
+            hook(*arguments)
+        except BaseException as error:
+            self.hub.handle_error(hook, error)
+
+    # --- other threads
+
+    def wait_for_thread(self, guest: Waiter, lifetime: float | None = None) -> None:
+        """Park until another thread calls `wake_from_thread(guest)`.
+
+        It also ends after `lifetime` seconds, and when the stub is closed.
+        """
+        self._guests.add(guest)
+        if not self._is_watching:
+            self._start()
+        alarm = slot = None
+        if lifetime is not None:
+            alarm = Alarm(guest)
+            slot = self._put_due(alarm, monotonic() + lifetime)
+        try:
+            guest.park()
+        finally:
+            self._guests.discard(guest)
+            if slot is not None and alarm is not None:
+                slot.pop(alarm, None)
+            if self._is_watching and not self._is_delivering and not self._is_busy():
+                self._rest()
+
+    def wake_from_thread(self, guest: Waiter) -> None:
+        """Let the hub wake a greenlet; the one method that any thread may call."""
+        self._waking.append(guest)
+        self._sockets.wake()
