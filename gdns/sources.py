@@ -54,7 +54,8 @@ class Sources:
     """Finds source addresses as glibc's getaddrinfo does, for the use of one thread.
 
     A UDP socket is connected to the destination and asked for its name: nothing is sent. One socket a family
-    is kept and its connection dissolved between two questions. Answers are kept for a second of the clock.
+    is kept and its connection dissolved between two questions; that which lists our addresses is kept
+    too. Answers are good for a second of the clock.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -133,9 +134,7 @@ class Sources:
         )
 
     def _source_address(self, destination: str) -> str:
-        if self._pid != os.getpid():  # a parent's socket has the parent's connections
-            self.close()
-            self._pid = os.getpid()
+        self._forget_parents_sockets()
         family = AF_INET6 if ":" in destination else AF_INET
         socket = self._sockets.get(family)
         if socket is None:
@@ -153,40 +152,50 @@ class Sources:
         """Whether an interface is no tunnel (rule 7)."""
         try:
             request = struct.pack("16s24x", if_indextoname(index).encode())
-            answer = ioctl(next(iter(self._sockets.values())).fileno(), _SIOCGIFHWADDR, request)
+            inet = self._sockets.get(AF_INET) or self._sockets[AF_INET6]
+            answer = ioctl(inet.fileno(), _SIOCGIFHWADDR, request)
         except OSError:
             return False
         return struct.unpack_from("=H", answer, 16)[0] not in _TUNNELS
 
     def _load_interfaces(self) -> dict[str, _Interface]:
         if self._interfaces is None:
+            self._forget_parents_sockets()
             try:
-                self._interfaces = dict(_interfaces())
+                netlink = self._sockets.get(AF_NETLINK)
+                if netlink is None:
+                    netlink = _socket.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)
+                    self._sockets[AF_NETLINK] = netlink
+                    netlink.setblocking(False)  # the kernel answers at once or not at all
+                self._interfaces = dict(_interfaces(netlink))
             except OSError:
                 self._interfaces = {}
+                broken = self._sockets.pop(AF_NETLINK, None)  # half an answer may be left in it
+                if broken is not None:
+                    broken.close()
         return self._interfaces
 
+    def _forget_parents_sockets(self) -> None:
+        if self._pid != os.getpid():  # their connections, and what is in them, are the parent's
+            self.close()
+            self._pid = os.getpid()
 
-def _interfaces() -> Iterator[tuple[str, _Interface]]:
+
+def _interfaces(netlink: _socket.socket) -> Iterator[tuple[str, _Interface]]:
     """All addresses of this host with what is known of them. Raises OSError where netlink is refused."""
-    netlink = _socket.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)
-    try:
-        netlink.setblocking(False)  # the kernel answers at once or not at all
-        netlink.sendto(_DUMP_ADDRESSES, (0, 0))
-        while True:
-            for kind, body in _records(netlink.recv(1 << 16), _NETLINK_HEADER):
-                if kind == _NLMSG_DONE:
-                    return
-                if kind == _NLMSG_ERROR:
-                    raise OSError("the kernel refuses to list addresses")
-                if kind == _RTM_NEWADDR:
-                    family, prefix_length, flags, index = struct.unpack_from("=BBBxI", body)
-                    for attribute, value in _records(body[8:], _ATTRIBUTE_HEADER):
-                        # on a point-to-point link the peer's address, which is what glibc goes by
-                        if attribute == _IFA_ADDRESS and family in (AF_INET, AF_INET6):
-                            yield inet_ntop(family, value), _Interface(index, prefix_length, flags)
-    finally:
-        netlink.close()
+    netlink.sendto(_DUMP_ADDRESSES, (0, 0))
+    while True:
+        for kind, body in _records(netlink.recv(1 << 16), _NETLINK_HEADER):
+            if kind == _NLMSG_DONE:
+                return
+            if kind == _NLMSG_ERROR:
+                raise OSError("the kernel refuses to list addresses")
+            if kind == _RTM_NEWADDR:
+                family, prefix_length, flags, index = struct.unpack_from("=BBBxI", body)
+                for attribute, value in _records(body[8:], _ATTRIBUTE_HEADER):
+                    # on a point-to-point link the peer's address, which is what glibc goes by
+                    if attribute == _IFA_ADDRESS and family in (AF_INET, AF_INET6):
+                        yield inet_ntop(family, value), _Interface(index, prefix_length, flags)
 
 
 _NETLINK_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port

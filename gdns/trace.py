@@ -158,7 +158,7 @@ def explain(nss: Nss, host: str, family: int = 0, lifetime: float | None = None)
 def _without_sources(host: str, addresses: Sequence[str], error: OSError | None) -> Event:
     if addresses:
         return Event("literal", f"{host} is an address itself: nobody is asked", {"addresses": [*addresses]})
-    return Event("literal", f"{host} can be no host's name: nobody is asked ({error})")
+    return Event("literal", f"{host}: nobody is asked ({error})")
 
 
 def _event_of(

@@ -47,7 +47,7 @@ LAYERS = (
     # api
     {"arguments", "netdb", "records", "resolver", "trace"},
     # edge
-    {"__init__", "__main__", "cli", "testing"},
+    {"__init__", "__main__", "cli", "metrics", "testing"},
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 

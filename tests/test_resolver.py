@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import gdns
 from gdns import ConfigError, GaiError, Resolver, ResolverClosed
 from gdns.hubs import NativeHub
-from gdns.testing import delay, silent
+from gdns.testing import Server, delay, silent
 
 
 @pytest.fixture
@@ -319,3 +320,200 @@ def test_names_are_never_logged(resolver, dns_server, caplog):
     with pytest.raises(GaiError):
         resolver.gethostbyname("secret.example")
     assert "secret" not in caplog.text
+
+
+# Cache, domains, servers of one's own
+
+
+def test_a_thousand_greenlets_that_ask_one_name_make_one_query_a_type(resolver, dns_server, run_all):
+    dns_server.add("www.example. 60 A 192.0.2.7", "www.example. 60 AAAA 2001:db8::7")
+    dns_server.fault(None, delay(0.05))
+    found = run_all(
+        [lambda: resolver.getaddrinfo("www.example", 80)] * 500
+        + [lambda: resolver.lookup("www.example")] * 500
+    )
+    assert sorted(dns_server.questions) == [("www.example.", "A"), ("www.example.", "AAAA")]
+    assert len({id(infos) for infos in found[:500]}) == 500, "everybody has a list of their own"
+
+
+def test_getaddrinfo_lookup_and_resolve_share_the_cache(resolver, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7", "www.example. 60 AAAA 2001:db8::7")
+    resolver.getaddrinfo("www.example", 80)
+    resolver.lookup("WWW.example")
+    assert resolver.resolve("www.example.", "AAAA")[0].address == "2001:db8::7"
+    assert resolver.gethostbyname("www.Example.") == "192.0.2.7"
+    assert dns_server.query_count == 2
+
+
+def test_another_callers_spelling_never_shows(resolver, dns_server, run_all):
+    dns_server.add(
+        "www.example. 60 CNAME w.example.", "w.example. 60 A 192.0.2.7", "x.example. 60 A 192.0.2.8"
+    )
+    dns_server.fault(None, delay(0.05))
+    spellings = ["x.example", "X.Example", "x.EXAMPLE"]
+    asked = [
+        lambda spelling=spelling: resolver.getaddrinfo(spelling, 80, flags=socket.AI_CANONNAME)[0][3]
+        for spelling in spellings
+    ]
+    assert run_all(asked) == spellings
+    assert run_all(asked) == spellings, "nor from the cache"
+    assert resolver.gethostbyname_ex("www.example") == ("w.example", ["www.example"], ["192.0.2.7"])
+    assert resolver.gethostbyname_ex("WWW.example") == ("w.example", ["WWW.example"], ["192.0.2.7"])
+
+
+def test_the_cache_can_be_switched_off(dns_server, runner):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    with Resolver(nameservers=[dns_server.address], cache=False, hub=runner.hub) as resolver:
+        resolver.gethostbyname("www.example")
+        resolver.gethostbyname("www.example")
+        assert (resolver.flush(), resolver.dump(), resolver.stats()["cache"]) == (0, [], None)
+    assert dns_server.query_count == 2
+
+
+def test_flush_lets_a_name_be_asked_for_again(resolver, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7", "*.example. 60 A 192.0.2.8")
+    for name in ("www.example", "other.example", "www.example"):
+        resolver.gethostbyname(name)
+    assert dns_server.query_count == 2
+    assert resolver.flush("WWW.example") == 1
+    assert [entry.qname for entry in resolver.dump()] == ["other.example."]
+    resolver.gethostbyname("www.example")
+    assert dns_server.query_count == 3
+    assert resolver.flush() == 2
+
+
+def test_threads_share_the_cache(dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    found = []
+    with Resolver(nameservers=[dns_server.address]) as resolver:
+        for _ in range(3):
+            thread = threading.Thread(target=lambda: found.append(resolver.gethostbyname("www.example")))
+            thread.start()
+            thread.join()
+    assert found == ["192.0.2.7"] * 3
+    assert dns_server.query_count == 1
+
+
+@pytest.fixture(scope="session")
+def _other_process():
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def other_server(_other_process):
+    _other_process.reset({"corp.example.": {}})
+    return _other_process
+
+
+def test_a_domain_is_asked_of_its_own_servers(dns_server, other_server, runner):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    other_server.add("www.corp.example. 60 A 192.0.2.8")
+    domains = {"Corp.example": [other_server.address]}
+    with Resolver(nameservers=[dns_server.address], domains=domains, hub=runner.hub) as resolver:
+        assert resolver.gethostbyname("www.example") == "192.0.2.7"
+        assert resolver.gethostbyname("www.corp.example") == "192.0.2.8"
+        assert resolver.gethostbyname("WWW.CORP.example") == "192.0.2.8"
+    assert dns_server.questions == [("www.example.", "A")]
+    assert other_server.questions == [("www.corp.example.", "A")]
+
+
+def test_other_servers_are_asked_from_now_on_and_nothing_under_way_is_lost(dns_server, other_server, runner):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    other_server.reset({"example.": {}})
+    other_server.add("*.example. 60 A 192.0.2.8")
+    dns_server.fault(None, delay(0.2))
+    with Resolver(nameservers=[dns_server.address], hub=runner.hub) as resolver:
+        old = [runner.spawn(lambda n=n: resolver.gethostbyname(f"n{n}.example")) for n in range(20)]
+        dns_server.wait_for_query(count=20, sleep=runner.sleep)
+        resolver.set_servers([other_server.address])
+        new = [runner.spawn(lambda n=n: resolver.gethostbyname(f"n{n}.example")) for n in range(20)]
+        runner.join(old + new, 10)
+        assert {task.get() for task in old} == {"192.0.2.7"}
+        assert {task.get() for task in new} == {"192.0.2.8"}
+        resolver.set_servers([dns_server.address])
+        dns_server.heal()
+        assert resolver.gethostbyname("n0.example") == "192.0.2.7", "what others said is forgotten"
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"domains": {"a..b": ["192.0.2.1"]}}, "domains: 'a..b' is not a domain name"),
+        ({"domains": {"corp.example": []}}, "domains: corp.example: expected at least one address"),
+        ({"domains": {"corp.example": "192.0.2.1"}}, "domains: corp.example: expected a list"),
+        ({"domains": {"corp.example": ["x"]}}, "'x' is not a numeric IP address"),
+        ({"domains": {"c.example": ["192.0.2.1"], "C.example.": ["192.0.2.1"]}}, "is there twice"),
+        ({"cache_entries": 0}, "cache_entries: expected 1 to"),
+        ({"cache_bytes": -1}, "cache_bytes: expected 1 to"),
+        ({"min_ttl": -1}, "min_ttl: expected a positive number"),
+        ({"min_ttl": 9, "max_ttl": 5}, "min_ttl: 9 is more than max_ttl, 5"),
+        ({"serve_stale": float("nan")}, "serve_stale: expected a positive number"),
+        ({"idna": 2010}, "idna: expected 2003 or 2008, not 2010"),
+    ],
+)
+def test_settings_of_cache_and_domains_are_refused_by_name(settings, complaint):
+    with pytest.raises(ConfigError) as caught:
+        Resolver(**settings)
+    assert complaint in str(caught.value)
+
+
+def test_idna_2008_is_to_be_had_on_request(dns_server, runner):
+    dns_server.add("xn--fuball-cta.example. 60 A 192.0.2.8", "fussball.example. 60 A 192.0.2.3")
+    servers = [dns_server.address]
+    with Resolver(servers, hub=runner.hub) as old, Resolver(servers, idna=2008, hub=runner.hub) as new:
+        assert old.gethostbyname("fußball.example") == socket_like("fußball.example")
+        assert new.gethostbyname("fußball.example") == "192.0.2.8"
+        assert new.getaddrinfo("Fußball.example", 80)[0][4] == ("192.0.2.8", 80)
+        assert new.lookup("fußball.example", socket.AF_INET) == ("192.0.2.8",)
+        with pytest.raises(UnicodeError):
+            new.gethostbyname("a\u2044b.example")
+
+
+def socket_like(host: str) -> str:
+    """What CPython's encoding asks for, IDNA 2003."""
+    return {b"fussball.example": "192.0.2.3"}[host.encode("idna")]
+
+
+def test_stats_are_plain_numbers(resolver, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    resolver.gethostbyname("www.example")
+    resolver.gethostbyname("www.example")
+    stats = resolver.stats()
+    assert (stats["questions"], stats["sent"], stats["outcomes"]) == (2, 1, {"answer": 1})
+    assert (stats["cache"]["hits"], stats["cache"]["entries"], stats["pending"]) == (1, 1, 0)
+    assert [server["address"] for server in stats["servers"]] == [dns_server.address]
+    assert set(stats["dropped"].values()) == {0}
+    json.dumps(stats)
+
+
+def test_hooks_of_a_resolver_hear_of_all_its_engines(resolver, dns_server, runner):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    sent, ended = [], []
+    with (
+        resolver.on_query(lambda question, server: sent.append(question.qname)),
+        resolver.on_outcome(ended.append),
+    ):
+        resolver.gethostbyname("www.example")
+        runner.sleep(0.01)
+    resolver.flush()
+    resolver.gethostbyname("www.example")
+    runner.sleep(0.01)
+    assert sent == ["www.example."]
+    assert [outcome.addresses for outcome in ended] == [("192.0.2.7",)]
+
+
+def test_greenlets_share_an_engine_where_monkey_patching_came_first(dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    dns_server.fault(None, delay(0.1))
+    program = f"""if True:
+        from gevent import monkey; monkey.patch_all()
+        import gevent, gdns
+        resolver = gdns.Resolver(["{dns_server.address}"])
+        jobs = [gevent.spawn(resolver.gethostbyname, "www.example") for _ in range(50)]
+        gevent.joinall(jobs)
+        print({{job.value for job in jobs}}, len(resolver._stubs))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("{'192.0.2.7'} 1\n", "")
+    assert dns_server.questions == [("www.example.", "A")]
