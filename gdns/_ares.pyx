@@ -16,18 +16,20 @@ its work, and lets names be asked for that c-ares refuses because they are no ho
 Callbacks record, they never act. No Python code runs while c-ares is on the stack: everything the
 callbacks below call is written in Cython, and the garbage collector, which could run finalizers, is
 held off meanwhile. So nothing can switch greenlets, close the channel or ask again under c-ares.
+
+Who holds whom: c-ares is lent its tries, a try holds its channel, and nothing below a lane holds the lane.
+So a lane that is dropped with tries under way ends, and takes its channels, tries and sockets along.
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc cimport errno as c_errno
-from libc.stdint cimport uint16_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from gdns cimport _wire
 from gdns._libcares cimport *
-from gdns._sockets cimport BATCH, Owner, Socket, Sockets, sockaddr, socklen_t
+from gdns._links cimport HEADER, MOST_OPT, MOST_QUESTION, STAND_IN, Link, Links, socket_functions
+from gdns._sockets cimport Sockets
 
 from gdns import _libcares as library
 
@@ -35,11 +37,15 @@ cdef extern from "Python.h":
     int PyGC_Disable() noexcept
     int PyGC_Enable() noexcept
 
+cdef extern from "errno.h":
+    int ECANCELED
+
+cdef extern from "sys/random.h":
+    ssize_t getrandom(void* data, size_t length, unsigned int flags) noexcept
+
 cdef extern from *:
     """
     #include <time.h>
-    #include <sys/socket.h>
-    #include <netinet/in.h>
     static double gdns_monotonic(void) {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
@@ -47,33 +53,25 @@ cdef extern from *:
     }
     """
     double gdns_monotonic() noexcept
-    int AF_INET, SOCK_STREAM
-    struct in_addr:
-        uint32_t s_addr
-    struct sockaddr_in:
-        unsigned short sin_family
-        unsigned short sin_port
-        in_addr sin_addr
-    uint32_t htonl(uint32_t) noexcept
-    unsigned short htons(unsigned short) noexcept
-
-cdef extern from "sys/epoll.h" nogil:
-    uint32_t EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP
 
 cdef enum:
     HOUR_MS = 3_600_000  # c-ares' own timeout: never reached, deadlines are kept by who asks
+    EVENTS = 64  # of which c-ares is told at once
     UNUSED_RCODE = 10  # NOTZONE: c-ares neither acts on it nor caches it
     TRUNCATED = 0x0200  # the TC bit in the flags of a header
     FORMERR = 1
+    NOTIMP = 4
     BADCOOKIE = 23
     OPT_TYPE = 41
+    OPT_SIZE = 11  # octets of an OPT record without options
     COOKIE_OPTION = 10
+    CLIENT_COOKIE = 8  # octets of a DNS cookie that are the client's, the rest is the server's (RFC 7873)
     EDNS_SIZE = 1232  # octets, the size that no path fragments (DNS Flag Day 2020)
-    HEADER = 12  # octets
-    STAND_IN = 5  # octets of c-ares' own question: the root, A, IN
-    MOST_QUESTION = 259  # octets: name, type, class
-    MOST_OPT = 11 + 4 + 40  # octets: the record, and in it the option header and a DNS cookie
-    ALL_WISHES = 64
+    RANDOM_OCTETS = 33  # a bit for each octet of a question
+    MOST_FOLDED = 3  # replies in a row that did not keep the question's case: then 0x20 is for nothing
+
+cdef double EDNS_PATIENCE = 0.2  # seconds until a server that never answered EDNS is also asked without
+cdef double EDNS_RETRY = 60.0  # seconds until it is offered EDNS again
 
 # How a question is to be asked: bits of `wishes`.
 USE_TCP = 1
@@ -82,6 +80,7 @@ DNSSEC_OK = 4
 AUTHENTIC_DATA = 8
 CHECKING_DISABLED = 16
 NO_RECURSION = 32
+USE_0X20 = 64
 
 cdef enum:
     _USE_TCP = 1
@@ -90,6 +89,8 @@ cdef enum:
     _AUTHENTIC_DATA = 8
     _CHECKING_DISABLED = 16
     _NO_RECURSION = 32
+    _USE_0X20 = 64
+    ALL_WISHES = 128
 
 # --- tries ------------------------------------------------------------------------------------------
 
@@ -103,18 +104,18 @@ cdef class Try:
     @property
     def reply(self):
         """The server's reply, or None."""
-        return self.arrived if self.ended and self.status == ARES_SUCCESS and not self.cancelled else None
+        return self.arrived if self.ended and self.status == ARES_SUCCESS and not self.withdrawn else None
 
     @property
     def error(self) -> str:
-        """Why it ended without a reply: c-ares' words, with the system's where a call failed; else ""."""
+        """Why it ended without a reply: the system's words where a call failed, else c-ares'; else ""."""
         if not self.ended or self.reply is not None:
             return ""
-        if self.cancelled:
-            return "cancelled"
         if self.system_error:
             import os
             return os.strerror(self.system_error)
+        if self.withdrawn:
+            return "cancelled"
         return ares.strerror(self.status).decode()
 
     @property
@@ -128,42 +129,65 @@ cdef class Try:
         return "tcp" if self.link is not None and self.link.is_stream else "udp"
 
 
+cdef class Ledger:
+    """What the channels of a lane write down for it.
+
+    They hold this, not the lane, so that a lane can go while c-ares still has their tries.
+    """
+
+    def __cinit__(self):
+        self.ready = []
+        self.turn = 1
+
+    cdef void add_ended(self, Try attempt) noexcept:
+        # linked, not listed: ending a try must not need memory
+        if self.last_ended is None:
+            self.first_ended = attempt
+        else:
+            self.last_ended.next_ended = attempt
+        self.last_ended = attempt
+
+    cdef Try take_ended(self):
+        cdef Try attempt = self.first_ended
+        while attempt is not None:
+            self.first_ended = attempt.next_ended
+            attempt.next_ended = None
+            if self.first_ended is None:
+                self.last_ended = None
+            if not attempt.disowned:
+                return attempt
+            attempt = self.first_ended
+        return None
+
+
 cdef void on_end(void* arg, int status, size_t timeouts, const ares_dns_record_t* record) noexcept:
     """c-ares says that a query has ended; it may say so inside the call that sends it, or another."""
     cdef Try attempt = <Try>arg
     cdef Channel channel = attempt.channel
+    cdef Link link = attempt.link if attempt.link is not None else channel.stream  # the latter: never connected
     attempt.status = status
     attempt.ended = True
-    if attempt.id >= 0 and channel.by_id.get(attempt.id) is attempt:
-        del channel.by_id[attempt.id]
-    cdef Link link = attempt.link if attempt.link is not None else channel.stream  # the latter: never connected
-    if status != ARES_SUCCESS and link is not None and link.failure:
+    if status != ARES_SUCCESS and link is not None and link.failure and not attempt.withdrawn:
         attempt.system_error = link.failure
-    channel.lane.add_ended(attempt)
+    channel.ledger.add_ended(attempt)  # which holds it from here on
+    channel.by_id.pop(attempt.id, None)
     Py_DECREF(attempt)  # the reference lent in Channel.submit
 
 
-# --- channels and their sockets -----------------------------------------------------------------------
-
-cdef class Link(Socket):
-    """A socket of a channel, with what has been read from it but not yet given to c-ares."""
-
-    def __cinit__(self):
-        self.inbox = []
-
+# --- channels -----------------------------------------------------------------------------------------
 
 @cython.no_gc_clear  # ares_destroy calls back into this object, which then must be whole
-cdef class Channel(Owner):
+cdef class Channel(Links):
     """One c-ares channel to one server; `use_tcp` as ARES_FLAG_USEVC means it."""
 
-    def __cinit__(self, AresLane lane, server, bint use_tcp):
-        self.lane = lane
-        self.sockets = lane.sockets
+    def __cinit__(self, Sockets sockets, Ledger ledger, server, bint use_tcp):
+        self.sockets = sockets
+        self.ledger = ledger
         self.by_id = {}
         self.ready = []
-        self.server = server
         self.address = server.sockaddr
         self.family = server.family
+        self.shares_sockets = server.queries_per_socket > 1
         self.open(use_tcp, server.queries_per_socket)
 
     def __dealloc__(self):
@@ -195,12 +219,13 @@ cdef class Channel(Owner):
         # a placeholder: it is our `connect_link` that connects, to the address gdns parsed
         status = ares.set_servers_ports_csv(self.raw, b"127.0.0.1:53")
         if status == ARES_SUCCESS:
-            status = ares.set_socket_functions_ex(self.raw, &socket_functions, <void*>self)
+            status = ares.set_socket_functions_ex(self.raw, &socket_functions, <void*><Links>self)
         if status != ARES_SUCCESS:
             raise MemoryError
         memset(&taken, 0, sizeof(taken))
         status = ares.save_options(self.raw, &taken, &mask)
         if status != ARES_SUCCESS:
+            ares.destroy_options(&taken)
             raise MemoryError
         as_asked = (
             taken.flags == options.flags and taken.tries == 1 and taken.timeout == HOUR_MS
@@ -212,25 +237,27 @@ cdef class Channel(Owner):
         return 0
 
     cdef void destroy(self) noexcept:
-        """ares_destroy: every query ends, every socket closes. Only ever with c-ares off the stack."""
+        """ares_destroy: every query ends, every socket closes. Only ever with c-ares off the stack.
+
+        The caller holds the channel: each try that ends gives up its own hold on it.
+        """
         cdef ares_channel_t* raw = self.raw
         cdef bint collecting
+        cdef int wishes
         self.raw = NULL  # first: a second call finds nothing to do
         if raw != NULL:
             collecting = PyGC_Disable()
             ares.destroy(raw)
             if collecting:
                 PyGC_Enable()
-        for wishes in range(ALL_WISHES):
+        for wishes in range(RECORD_KINDS):
             if self.records[wishes] != NULL:
                 ares.dns_record_destroy(self.records[wishes])
                 self.records[wishes] = NULL
-        PyMem_Free(self.events)
-        self.events = NULL
-        self.events_space = 0
 
     cdef void abandon(self) noexcept:
         """Forget c-ares' channel without a call into it: after a fork it is the parent's."""
+        cdef Try attempt
         self.raw = NULL
         for attempt in self.by_id.values():
             Py_DECREF(attempt)  # the reference lent in submit, which on_end will not give back now
@@ -242,7 +269,13 @@ cdef class Channel(Owner):
         """Hand a try to c-ares. It may already have ended when this returns."""
         cdef unsigned short id = 0
         cdef bint collecting
-        cdef ares_dns_record_t* record = self.record_for(attempt.wishes)
+        cdef double now = attempt.sent_at
+        attempt.wishes = self.agreed_wishes(attempt.wishes, now)
+        cdef ares_dns_record_t* record = self.record_for(attempt.wishes & (RECORD_KINDS - 1))
+        if attempt.wishes & _USE_0X20:
+            attempt.scrambled = in_random_case(attempt.question.wire)
+        if attempt.wishes & _USE_EDNS and not self.edns_since:
+            self.edns_since = now
         Py_INCREF(attempt)  # lent to c-ares until on_end, which runs exactly once
         self.submitting = attempt
         collecting = PyGC_Disable()
@@ -250,10 +283,28 @@ cdef class Channel(Owner):
         if collecting:
             PyGC_Enable()
         self.submitting = None
-        if not attempt.ended:
-            attempt.id = id  # over TCP it may not have been written yet
-            self.by_id[attempt.id] = attempt
+        if not attempt.ended and attempt.id is None:  # over TCP it may not have been written yet
+            try:
+                attempt.id = id
+                self.by_id[attempt.id] = attempt
+            except MemoryError:
+                attempt.disowned = True  # nothing can be a reply to it; it ends with its socket
+                raise
         return 0
+
+    cdef int agreed_wishes(self, int wishes, double now) noexcept:
+        """The wishes without those that this server has shown not to cope with.
+
+        A server that never answered a question with EDNS is also asked without (its firewall may drop them).
+        """
+        if wishes & _USE_0X20 and (wishes & _USE_TCP or self.folded >= MOST_FOLDED):
+            wishes &= ~_USE_0X20
+        if wishes & _USE_EDNS and not self.knows_edns and self.edns_since and now - self.edns_since > EDNS_PATIENCE:
+            if now - self.edns_since > EDNS_RETRY:
+                self.edns_since = 0.0
+            else:
+                wishes &= ~(_USE_EDNS | _DNSSEC_OK)
+        return wishes
 
     cdef ares_dns_record_t* record_for(self, int wishes) except NULL:
         """What c-ares is asked to send: the stand-in, with the flags and the OPT record that were wished for."""
@@ -270,7 +321,7 @@ cdef class Channel(Owner):
         if status == ARES_SUCCESS:
             status = ares.dns_record_query_add(record, b".", 1, ARES_CLASS_IN)
         if status == ARES_SUCCESS and wishes & _USE_EDNS:
-            self.uses_edns = True
+            self.shows_address = True
             status = ares.dns_record_rr_add(
                 &opt, record, ARES_SECTION_ADDITIONAL, b"", ARES_REC_TYPE_OPT, ARES_CLASS_IN, 0
             )
@@ -286,440 +337,253 @@ cdef class Channel(Owner):
         self.records[wishes] = record
         return record
 
-    cdef int cancel(self, Try attempt) except -1:
-        """End a try without a reply at the next flush, by a digest of our own for it.
-
-        A query with a DNS cookie that c-ares has not seen confirmed may survive that; it then ends with
-        its socket, and counts for nothing meanwhile.
-        """
-        attempt.cancelled = True
-        if attempt.link is not None and attempt.link.fd >= 0:
-            self.put_digest(attempt.link, attempt, None)
-            self.note(attempt.link, ARES_FD_EVENT_READ)
-        if self.stream is not None and self.stream is not attempt.link:
-            self.put_digest(self.stream, attempt, None)  # it may have been moved to TCP, still connecting
-            self.note(self.stream, ARES_FD_EVENT_READ)
-        return 0
-
-    # --- reading
-
-    cdef int on_ready(self, Socket sock, uint32_t events) except -1:
-        cdef Link link = <Link>sock
-        if events & (EPOLLIN | EPOLLERR | EPOLLHUP):
-            if link.is_stream:
-                self.read_stream(link)
-            else:
-                self.read_datagrams(link)
-        if events & EPOLLOUT and not link.failure:
-            self.on_writable(link)
-        return 0
-
-    cdef int on_writable(self, Link link) except -1:
-        if not link.is_stream:
-            self.sockets.watch(link, EPOLLIN)
-            self.note(link, ARES_FD_EVENT_WRITE)
-            return 0
-        if not link.is_connected:
-            link.is_connected = True
-            self.note(link, ARES_FD_EVENT_WRITE)  # c-ares writes what it has kept for this moment
-        self.write_stream(link)
-        return 0
-
-    cdef int read_datagrams(self, Link link) except -1:
-        cdef int count, index
-        cdef Py_ssize_t length
-        cdef unsigned char* data
-        while self.sockets.budget > 0:
-            count = self.sockets.receive_batch(link)
-            if count < 0:
-                if c_errno.errno != c_errno.EAGAIN:
-                    self.fail(link, c_errno.errno)
-                return 0
-            for index in range(count):
-                data = self.sockets.datagram(index, &length)
-                self.take(link, data, length)
-            if count < BATCH:
-                return 0
-        return 0
-
-    cdef int read_stream(self, Link link) except -1:
-        """Read what there is and cut it into messages (RFC 1035, section 4.2.2)."""
-        cdef ssize_t count = self.sockets.receive_stream(link)
-        cdef Py_ssize_t at = 0, size, end
-        cdef unsigned char* data
-        if count < 0:
-            if c_errno.errno != c_errno.EAGAIN:
-                self.fail(link, c_errno.errno)
-            return 0
-        if count == 0:
-            link.at_end = True
-            self.note(link, ARES_FD_EVENT_READ)
-            return 0
-        if link.received is None:
-            link.received = bytearray()
-        link.received += self.sockets.arena[:count]
-        data = link.received
-        end = len(link.received)
-        while end - at >= 2:
-            size = (data[at] << 8) | data[at + 1]
-            if end - at - 2 < size:
-                break
-            self.take(link, data + at + 2, size)
-            at += 2 + size
-        if at:
-            del link.received[:at]
-        return 0
-
-    cdef int take(self, Link link, const unsigned char* data, Py_ssize_t length) except -1:
-        """Keep a message if it is a reply to what this socket asked; count it as dropped if not."""
-        cdef Try attempt
-        if length < HEADER:
-            return self.lane.drop(DROPPED_SHORT)
-        attempt = self.by_id.get((data[0] << 8) | data[1])
-        if attempt is None or attempt.link is not link:
-            return self.lane.drop(DROPPED_UNKNOWN_ID)
-        if attempt.digested_in == self.lane.turn:
-            return self.lane.drop(DROPPED_DUPLICATE)
-        reply = _wire.read_reply(data, length, attempt.question)
-        if type(reply) is not _wire.Reply:
-            is_ours = reply == _wire.REFUSED_MALFORMED
-            return self.lane.drop(DROPPED_MALFORMED if is_ours else DROPPED_NOT_OURS)
-        if (<_wire.Reply>reply).flags & TRUNCATED and link.is_stream:
-            return self.lane.drop(DROPPED_MALFORMED)  # nothing is too long for TCP
-        attempt.arrived = reply
-        attempt.digested_in = self.lane.turn
-        self.put_digest(link, attempt, <_wire.Reply>reply)
-        return self.note(link, ARES_FD_EVENT_READ)
-
-    cdef int put_digest(self, Link link, Try attempt, _wire.Reply reply) except -1:
-        """What c-ares has to know of a reply; for None, just enough to end the query."""
-        cdef unsigned char digest[HEADER + STAND_IN + MOST_OPT]
-        cdef Py_ssize_t at = HEADER + STAND_IN
-        cdef bytes cookie = reply.cookie if reply is not None else None
-        cdef int rcode = UNUSED_RCODE
-        cdef Py_ssize_t cookie_size = 0
-        if reply is not None and attempt.wishes & _USE_EDNS and reply.rcode in (FORMERR, BADCOOKIE):
-            rcode = reply.rcode
-        memset(digest, 0, HEADER + STAND_IN)
-        digest[0] = attempt.id >> 8
-        digest[1] = attempt.id & 0xFF
-        digest[2] = 0x80 | (0x02 if reply is not None and reply.flags & TRUNCATED else 0)
-        digest[3] = rcode & 0x0F
-        digest[5] = 1
-        digest[HEADER + 2] = digest[HEADER + 4] = 1  # the stand-in
-        if reply is not None and reply.edns:
-            if cookie is not None:
-                cookie_size = len(cookie)
-                if cookie_size > 40:
-                    return self.lane.drop(DROPPED_MALFORMED)  # RFC 7873, section 4
-            digest[11] = 1
-            memset(digest + at, 0, 11)
-            digest[at + 2] = OPT_TYPE
-            digest[at + 3] = EDNS_SIZE >> 8
-            digest[at + 4] = EDNS_SIZE & 0xFF
-            digest[at + 5] = rcode >> 4
-            if cookie is not None:
-                digest[at + 10] = 4 + cookie_size
-                digest[at + 12] = COOKIE_OPTION
-                digest[at + 11] = digest[at + 13] = 0
-                digest[at + 14] = cookie_size
-                memcpy(digest + at + 15, <const unsigned char*>cookie, cookie_size)
-                at += 4 + cookie_size
-            at += 11
-        link.inbox.append(digest[:at])
-        return 0
-
-    cdef int fail(self, Link link, int number) except -1:
-        link.failure = number
-        self.sockets.watch(link, 0)  # it would be ready for ever
-        return self.note(link, ARES_FD_EVENT_READ)
-
-    # --- telling c-ares
-
-    cdef int note(self, Link link, unsigned int event) except -1:
-        """Remember an event for the next flush."""
-        if not link.pending:
-            if not self.ready:
-                self.lane.ready.append(self)
-            self.ready.append(link)
-        link.pending |= event
-        return 0
-
-    cdef int flush(self) except -1:
-        """Tell c-ares of all that was noted, in one pass."""
-        cdef size_t count = len(self.ready)
-        cdef size_t index
-        cdef Link link
-        cdef bint collecting
-        if self.raw == NULL:
-            self.ready = []
-            return 0
-        if count > self.events_space:
-            grown = PyMem_Realloc(self.events, count * 2 * sizeof(ares_fd_events_t))
-            if grown == NULL:
-                raise MemoryError
-            self.events = <ares_fd_events_t*>grown
-            self.events_space = count * 2
-        for index in range(count):
-            link = self.ready[index]
-            self.events[index].fd = link.handle
-            self.events[index].events = link.pending
-            link.pending = 0
-        self.ready = []
-        collecting = PyGC_Disable()
-        ares.process_fds(self.raw, self.events, count, ARES_PROCESS_FLAG_NONE)  # which also closes idle sockets
-        if collecting:
-            PyGC_Enable()
-        return 0
-
-    # --- what c-ares asks of a socket
-
-    cdef int open_link(self, int kind) except -2:
-        cdef Link link = Link.__new__(Link)
-        if self.sockets.open(link, self, self.family, kind) < 0:
-            if self.submitting is not None:
-                self.submitting.system_error = c_errno.errno
-            return -1
-        if kind == SOCK_STREAM:
-            self.stream = link
-        return link.handle
-
-    cdef int connect_link(self, int handle) except -2:
-        cdef Link link = self.sockets.by_handle.get(handle)
-        if link is None:
-            c_errno.errno = c_errno.EBADF
-            return -1
-        if self.sockets.connect(link, <const sockaddr*><char*>self.address, len(self.address)) < 0:
-            link.failure = c_errno.errno
-            if self.submitting is not None:
-                self.submitting.system_error = link.failure
-            c_errno.errno = link.failure
-            return -1
-        return 0
-
-    cdef int close_link(self, int handle) except -2:
-        cdef Link link = self.sockets.by_handle.get(handle)
-        if link is None:
-            return 0
-        if link is self.stream:
-            self.stream = None
-        self.sockets.close_socket(link)
-        return 0
-
-    cdef ssize_t receive(self, int handle, unsigned char* buffer, size_t space) except -2:
-        """Give c-ares the next digest, or over TCP all that fit; then what went wrong, if anything did."""
-        cdef Link link = self.sockets.by_handle.get(handle)
-        cdef bytes digest
-        cdef size_t size, filled = 0
-        if link is None:
-            c_errno.errno = c_errno.EBADF
-            return -1
-        while link.inbox:
-            digest = link.inbox[0]
-            size = len(digest)
-            if not link.is_stream:
-                del link.inbox[0]
-                memcpy(buffer, <const unsigned char*>digest, size)
-                return size
-            if filled + 2 + size > space:
-                break
-            del link.inbox[0]
-            buffer[filled] = size >> 8
-            buffer[filled + 1] = size & 0xFF
-            memcpy(buffer + filled + 2, <const unsigned char*>digest, size)
-            filled += 2 + size
-        if filled:
-            return filled
-        if link.at_end:
-            return 0
-        c_errno.errno = link.failure or c_errno.EAGAIN
-        return -1
-
-    cdef ssize_t transmit(self, int handle, const unsigned char* data, size_t length) except -2:
-        cdef unsigned char message[HEADER + MOST_QUESTION + MOST_OPT]
-        cdef Link link = self.sockets.by_handle.get(handle)
-        cdef Py_ssize_t size
-        if link is None:
-            c_errno.errno = c_errno.EBADF
-            return -1
-        if link.is_stream:
-            return self.transmit_stream(link, data, length)
-        size = self.put_question(link, data, length, message)
-        if size < 0:
-            c_errno.errno = c_errno.EINVAL
-            return -1
-        if self.sockets.send(link, message, size) >= 0:
-            return length
-        if c_errno.errno == c_errno.EAGAIN:
-            self.sockets.watch(link, EPOLLIN | EPOLLOUT)
-            c_errno.errno = c_errno.EAGAIN
-        else:
-            link.failure = c_errno.errno
-        return -1
-
     cdef Py_ssize_t put_question(
-        self, Link link, const unsigned char* data, size_t length, unsigned char* message
+        self, Link link, const unsigned char* data, size_t length, bint is_newest, unsigned char* message
     ) except -2:
-        """Write into `message` what c-ares wrote, with the real question in the stand-in's place; its size.
-
-        Finds the try by its id: one that c-ares has already, or the one being submitted. -1 if there is none.
-        """
+        """Write into `message` what c-ares wrote, with the real question in the stand-in's place."""
         cdef Try attempt
         cdef bytes question
         cdef Py_ssize_t size, rest = <Py_ssize_t>length - HEADER - STAND_IN
         if rest < 0 or rest > MOST_OPT:
             return -1
         id = (data[0] << 8) | data[1]
-        attempt = self.by_id.get(id)
-        if attempt is None:
+        if is_newest and self.submitting is not None and self.submitting.id is None:
             attempt = self.submitting
-            if attempt is None:
-                return -1
-            attempt.id = id
             self.by_id[id] = attempt
+            attempt.id = id
+        else:
+            attempt = self.by_id.get(id)
+            if attempt is None:  # it ended while c-ares kept its message for a stream to be connected
+                return 0
         attempt.link = link
         question = attempt.question.wire
+        if attempt.scrambled is not None and not link.is_stream:
+            question = attempt.scrambled
         size = len(question)
         memcpy(message, data, HEADER)
         memcpy(message + HEADER, <const unsigned char*>question, size)
         memcpy(message + HEADER + size, data + HEADER + STAND_IN, rest)
-        return HEADER + size + rest
+        if rest >= OPT_SIZE + 4 + CLIENT_COOKIE:  # the only option that c-ares writes of its own
+            attempt.client_cookie = message[HEADER + size + OPT_SIZE + 4 : HEADER + size + OPT_SIZE + 4 + CLIENT_COOKIE]
+        else:
+            attempt.client_cookie = None
+        size += HEADER + rest
+        if attempt.scrambled is not None:
+            attempt.message = message[:size]
+        return size
 
-    cdef ssize_t transmit_stream(self, Link link, const unsigned char* data, size_t length) except -2:
-        """Take whole messages from c-ares, whatever the kernel takes from us."""
-        cdef unsigned char message[HEADER + MOST_QUESTION + MOST_OPT]
-        cdef size_t at = 0, framed
-        cdef Py_ssize_t size
-        if link.unsent is None:
-            link.unsent = bytearray()
-        while at + 2 <= length:
-            framed = (data[at] << 8) | data[at + 1]
-            size = self.put_question(link, data + at + 2, framed, message) if at + 2 + framed <= length else -1
-            if size < 0:
-                c_errno.errno = c_errno.EINVAL
-                return -1
-            link.unsent.append(size >> 8)
-            link.unsent.append(size & 0xFF)
-            link.unsent += message[:size]
-            at += 2 + framed
-        self.write_stream(link)
-        if link.failure:
-            c_errno.errno = link.failure
-            return -1
-        return length
+    # --- ending a try ourselves
 
-    cdef int write_stream(self, Link link) except -1:
-        cdef ssize_t sent
-        if link.is_connected and link.unsent:
-            sent = self.sockets.send(link, <char*>link.unsent, len(link.unsent))
-            if sent > 0:
-                del link.unsent[:sent]
-            elif sent < 0 and c_errno.errno != c_errno.EAGAIN:
-                return self.fail(link, c_errno.errno)
-        self.sockets.watch(link, EPOLLIN if link.is_connected and not link.unsent else EPOLLIN | EPOLLOUT)
+    cdef void withdraw(self, Try attempt) noexcept:
+        """End a try without a reply at the next flush."""
+        attempt.withdrawn = True
+        try:
+            self.end(attempt)
+        except MemoryError:
+            pass  # then it ends with a reply or with its socket, and counts for nothing meanwhile
+
+    cdef int end(self, Try attempt) except -1:
+        cdef Link link = attempt.link
+        if link is not None and link.fd >= 0:
+            if not self.shares_sockets and not link.is_stream:
+                return self.fail(link, ECANCELED)  # the socket is its own
+            self.note(link, ARES_FD_EVENT_READ)
+            link.inbox.append(digest_of(attempt, None, None))
+            if attempt.client_cookie is not None and self.server_cookie is not None:
+                # Once c-ares has seen a server's cookie it drops what comes without. It will be glad of one of
+                # the two; the other is then for no query that it knows.
+                link.inbox.append(digest_of(attempt, None, attempt.client_cookie + self.server_cookie))
+        if self.stream is not None and self.stream is not link:  # it may have been moved to TCP, still connecting
+            self.note(self.stream, ARES_FD_EVENT_READ)
+            self.stream.inbox.append(digest_of(attempt, None, None))
         return 0
 
-    cdef int local_address(self, int handle, sockaddr* address, socklen_t* length) except -2:
-        """Where a socket sends from: it binds a DNS cookie (RFC 7873), so is asked for only under EDNS."""
-        cdef Link link = self.sockets.by_handle.get(handle)
-        if link is None:
-            c_errno.errno = c_errno.EBADF
-            return -1
-        if self.uses_edns:
-            return self.sockets.local_address(link, address, length)
-        put_placeholder(address, length)
+    cdef bint excuse(self, Link link, const unsigned char* data, int number) except -1:
+        cdef Try attempt
+        if number not in (c_errno.ENOBUFS, c_errno.ENOMEM, c_errno.EPERM):
+            return False  # what the next message would meet, too
+        attempt = self.by_id.get((data[0] << 8) | data[1])
+        if attempt is not None:
+            attempt.system_error = number
+            self.withdraw(attempt)
+        return True
+
+    cdef void blame(self, int number) noexcept:
+        if self.submitting is not None:
+            self.submitting.system_error = number
+
+    # --- the gate
+
+    cdef int take(self, Link link, unsigned char* data, Py_ssize_t length) except -1:
+        cdef int fault
+        try:
+            fault = self.examine(link, data, length)
+        except MemoryError:
+            fault = DROPPED_NO_MEMORY  # as if the network had lost it
+        if fault != TAKEN:
+            self.ledger.drops[fault] += 1
+        return 0
+
+    cdef int examine(self, Link link, unsigned char* data, Py_ssize_t length) except -2:
+        """Why a message is no reply to what this socket asked; TAKEN if it is one, and c-ares will hear of it."""
+        cdef Try attempt
+        cdef _wire.Reply reply
+        cdef bint has_case
+        if length < HEADER:
+            return DROPPED_SHORT
+        attempt = self.by_id.get((data[0] << 8) | data[1])
+        if attempt is None or attempt.link is not link:
+            return DROPPED_UNKNOWN_ID
+        if attempt.digested_in == self.ledger.turn:
+            return DROPPED_DUPLICATE
+        has_case = restore_case(attempt, data, length)
+        found = _wire.read_reply(data, length, attempt.question)
+        if type(found) is not _wire.Reply:
+            return DROPPED_MALFORMED if found == _wire.REFUSED_MALFORMED else DROPPED_NOT_OURS
+        reply = <_wire.Reply>found
+        if link.is_stream and reply.flags & TRUNCATED:
+            return DROPPED_MALFORMED  # nothing is too long for TCP
+        if not has_case:
+            self.ask_as_it_is(link, attempt)
+            return DROPPED_CASE
+        if reply.cookie is not None and attempt.client_cookie is not None:
+            if not reply.cookie.startswith(attempt.client_cookie):
+                return DROPPED_COOKIE
+            if len(reply.cookie) > CLIENT_COOKIE:
+                self.server_cookie = reply.cookie[CLIENT_COOKIE:]
+        if attempt.wishes & _USE_EDNS:
+            self.knows_edns = True
+        self.note(link, ARES_FD_EVENT_READ)
+        link.inbox.append(digest_of(attempt, reply, reply.cookie))
+        attempt.arrived = reply
+        attempt.digested_in = self.ledger.turn
+        return TAKEN
+
+    cdef int ask_as_it_is(self, Link link, Try attempt) except -1:
+        """Repeat a question that left in random case, for a server that does not keep it (0x20)."""
+        cdef bytes question = attempt.question.wire
+        cdef bytes message = attempt.message[:HEADER] + question + attempt.message[HEADER + len(question):]
+        attempt.scrambled = attempt.message = None
+        self.folded += 1
+        if self.send_datagram(link, message, len(message)) < 0 and not self.excuse(link, message, c_errno.errno):
+            return self.fail(link, c_errno.errno)
+        return 0
+
+    # --- telling c-ares
+
+    cdef int note(self, Link link, unsigned int event) except -1:
+        if not link.pending:
+            if not self.ready:
+                self.ledger.ready.append(self)
+            self.ready.append(link)
+        link.pending |= event
+        return 0
+
+    cdef int flush(self) except -1:
+        """Tell c-ares of all that was noted."""
+        cdef ares_fd_events_t events[EVENTS]
+        cdef size_t count
+        cdef int flags
+        cdef Link link
+        cdef bint collecting
+        if self.raw == NULL:
+            self.ready.clear()
+        while self.ready:
+            count = 0
+            while self.ready and count < EVENTS:
+                link = self.ready.pop()
+                events[count].fd = link.handle
+                events[count].events = link.pending
+                link.pending = 0
+                count += 1
+            # the last round also closes sockets that have become idle, which needs a look at them all
+            flags = ARES_PROCESS_FLAG_SKIP_NON_FD if self.ready else ARES_PROCESS_FLAG_NONE
+            collecting = PyGC_Disable()
+            ares.process_fds(self.raw, events, count, flags)
+            if collecting:
+                PyGC_Enable()
         return 0
 
 
-cdef void put_placeholder(sockaddr* address, socklen_t* length) noexcept:
-    """The address that c-ares believes its server has."""
-    cdef sockaddr_in* place = <sockaddr_in*>address
-    if address == NULL or length[0] < sizeof(sockaddr_in):
-        return
-    memset(place, 0, sizeof(sockaddr_in))
-    place.sin_family = AF_INET
-    place.sin_port = htons(53)
-    place.sin_addr.s_addr = htonl(0x7F000001)
-    length[0] = sizeof(sockaddr_in)
+cdef bytes digest_of(Try attempt, _wire.Reply reply, bytes cookie):
+    """What c-ares has to know of a reply; without one, just enough to end the query."""
+    cdef unsigned char digest[HEADER + STAND_IN + MOST_OPT]
+    cdef unsigned char* opt = digest + HEADER + STAND_IN
+    cdef Py_ssize_t size = HEADER + STAND_IN, cookie_size = 0
+    cdef int id = attempt.id, rcode = UNUSED_RCODE
+    memset(digest, 0, sizeof(digest))
+    if reply is not None:
+        rcode = rcode_for_c_ares(attempt, reply)
+        if reply.flags & TRUNCATED:
+            digest[2] = 0x02
+    digest[0] = id >> 8
+    digest[1] = id & 0xFF
+    digest[2] |= 0x80
+    digest[3] = rcode & 0x0F
+    digest[5] = 1
+    digest[HEADER + 2] = digest[HEADER + 4] = 1  # the stand-in
+    if cookie is not None or (reply is not None and reply.edns):
+        digest[11] = 1
+        opt[2] = OPT_TYPE
+        opt[3] = EDNS_SIZE >> 8
+        opt[4] = EDNS_SIZE & 0xFF
+        opt[5] = rcode >> 4
+        size += OPT_SIZE
+        if cookie is not None:
+            cookie_size = len(cookie)
+            opt[10] = 4 + cookie_size
+            opt[12] = COOKIE_OPTION
+            opt[14] = cookie_size
+            memcpy(opt + 15, <const unsigned char*>cookie, cookie_size)
+            size += 4 + cookie_size
+    return digest[:size]
 
 
-# c-ares calls these only from inside our own calls into it, so the GIL is held. An exception (there
-# is no memory) becomes an errno: nothing raises into C.
-
-cdef int c_asocket(int domain, int kind, int protocol, void* user_data) noexcept:
-    try:
-        return (<Channel>user_data).open_link(kind)
-    except BaseException:
-        c_errno.errno = c_errno.ENOMEM
-        return -1
-
-
-cdef int c_aclose(int handle, void* user_data) noexcept:
-    try:
-        return (<Channel>user_data).close_link(handle)
-    except BaseException:
-        return 0
+cdef int rcode_for_c_ares(Try attempt, _wire.Reply reply) noexcept:
+    """The rcode where c-ares acts on it: it asks again without EDNS, or with the cookie that came."""
+    if attempt.wishes & _USE_EDNS:
+        if reply.rcode == BADCOOKIE or reply.rcode == FORMERR:
+            return reply.rcode
+        if reply.rcode == NOTIMP and not reply.edns:
+            return FORMERR  # old servers say it so (RFC 6891, section 7), and c-ares knows only the other
+    return UNUSED_RCODE
 
 
-cdef int c_asetsockopt(int handle, int option, const void* value, socklen_t size, void* user_data) noexcept:
-    c_errno.errno = c_errno.ENOSYS  # no TCP fast open, buffers are set already: c-ares goes on without
-    return -1
+# --- 0x20: the case of letters as a secret between the question and its reply --------------------------
+
+cdef bytes in_random_case(bytes question):
+    """A question in wire form with each letter of its name in a case of its own (draft-vixie-dnsext-dns0x20)."""
+    cdef unsigned char room[MOST_QUESTION]
+    cdef unsigned char bits[RANDOM_OCTETS]
+    cdef Py_ssize_t size = len(question), at
+    if getrandom(bits, sizeof(bits), 0) != sizeof(bits):
+        raise OSError(c_errno.errno, "the system gave no random octets")
+    memcpy(room, <const unsigned char*>question, size)
+    for at in range(size - 4):  # the lengths of labels are no letters: at most 63
+        if c"a" <= room[at] | 0x20 <= c"z" and (bits[at >> 3] >> (at & 7)) & 1:
+            room[at] ^= 0x20
+    return room[:size]
 
 
-cdef int c_aconnect(int handle, const sockaddr* address, socklen_t length, unsigned int flags, void* user_data) noexcept:
-    try:
-        return (<Channel>user_data).connect_link(handle)
-    except BaseException:
-        c_errno.errno = c_errno.ENOMEM
-        return -1
+cdef bint restore_case(Try attempt, unsigned char* data, Py_ssize_t length) noexcept:
+    """Whether a message has its question just as it left; it then gets it as it was asked for.
 
-
-cdef ssize_t c_arecvfrom(
-    int handle, void* buffer, size_t length, int flags, sockaddr* address, socklen_t* address_length, void* user_data
-) noexcept:
-    try:
-        if address != NULL:
-            put_placeholder(address, address_length)
-        return (<Channel>user_data).receive(handle, <unsigned char*>buffer, length)
-    except BaseException:
-        c_errno.errno = c_errno.ENOMEM
-        return -1
-
-
-cdef ssize_t c_asendto(
-    int handle, const void* buffer, size_t length, int flags, const sockaddr* address, socklen_t address_length,
-    void* user_data
-) noexcept:
-    try:
-        return (<Channel>user_data).transmit(handle, <const unsigned char*>buffer, length)
-    except BaseException:
-        c_errno.errno = c_errno.ENOMEM
-        return -1
-
-
-cdef int c_agetsockname(int handle, sockaddr* address, socklen_t* length, void* user_data) noexcept:
-    try:
-        return (<Channel>user_data).local_address(handle, address, length)
-    except BaseException:
-        c_errno.errno = c_errno.ENOMEM
-        return -1
-
-
-cdef ares_socket_functions_ex socket_functions
-memset(&socket_functions, 0, sizeof(socket_functions))
-socket_functions.version = 1
-socket_functions.flags = ARES_SOCKFUNC_FLAG_NONBLOCKING
-socket_functions.asocket = c_asocket
-socket_functions.aclose = c_aclose
-socket_functions.asetsockopt = c_asetsockopt
-socket_functions.aconnect = c_aconnect
-socket_functions.arecvfrom = c_arecvfrom
-socket_functions.asendto = c_asendto
-socket_functions.agetsockname = c_agetsockname
+    True also where that cannot be told: over TCP, and of an error that comes without a question.
+    """
+    cdef Py_ssize_t size
+    if attempt.scrambled is None or attempt.link.is_stream or not data[4] | data[5]:
+        return True
+    size = len(attempt.scrambled)
+    if length < HEADER + size or memcmp(data + HEADER, <const unsigned char*>attempt.scrambled, size):
+        return False
+    memcpy(data + HEADER, <const unsigned char*>attempt.question.wire, size)
+    attempt.channel.folded = 0
+    return True
 
 
 # --- the lane -----------------------------------------------------------------------------------------
 
+@cython.no_gc_clear  # `close` is called while everything is still there
 cdef class AresLane:
     """Carries tries to servers, each over its own c-ares channel, on the sockets of one hub.
 
@@ -728,22 +592,23 @@ cdef class AresLane:
 
     def __cinit__(self, Sockets sockets not None):
         self.sockets = sockets
+        self.ledger = Ledger()
         self.channels = {}
-        self.ready = []
-        self.turn = 1
+
+    def __del__(self):
+        self.close()
 
     cpdef Try ask(self, object server, _wire.Question question, int wishes=0):
         """Send `question` to `server` once. The try may already have ended when this returns.
 
-        `wishes` is a sum of USE_TCP, USE_EDNS, DNSSEC_OK, AUTHENTIC_DATA, CHECKING_DISABLED and NO_RECURSION.
-        Raises OSError when no channel can be made, RuntimeError after `close()`.
+        `wishes` is a sum of USE_TCP, USE_EDNS, DNSSEC_OK, AUTHENTIC_DATA, CHECKING_DISABLED, NO_RECURSION and
+        USE_0X20. Raises OSError when no channel can be made, RuntimeError after `close()`.
         """
         cdef Try attempt
         cdef Channel channel
         if not 0 <= wishes < ALL_WISHES:
             raise ValueError(f"wishes: {wishes} is no sum of what can be wished for")
         attempt = Try.__new__(Try)
-        attempt.id = -1
         attempt.server = server
         attempt.question = question
         attempt.wishes = wishes
@@ -752,7 +617,7 @@ cdef class AresLane:
         if channel is None:
             if self.is_closed:
                 raise RuntimeError("the lane is closed")
-            channel = self.channels[key] = Channel(self, server, wishes & _USE_TCP != 0)
+            channel = self.channels[key] = Channel(self.sockets, self.ledger, server, wishes & _USE_TCP != 0)
         attempt.channel = channel
         attempt.sent_at = gdns_monotonic()
         channel.submit(attempt)
@@ -761,39 +626,24 @@ cdef class AresLane:
     cpdef object cancel(self, Try attempt):
         """Let a try that nobody waits for end without a reply at the next flush. Safe when it has ended."""
         if not attempt.ended:
-            attempt.channel.cancel(attempt)
+            attempt.channel.withdraw(attempt)
 
     @property
     def needs_flush(self) -> bool:
         """Whether something arrived, or was cancelled, since the last flush."""
-        return bool(self.ready)
+        return bool(self.ledger.ready)
 
     cpdef object flush(self):
         """Let c-ares deal with all that arrived, or was cancelled, since the last flush."""
         cdef Channel channel
-        ready, self.ready = self.ready, []
-        for channel in ready:
+        while self.ledger.ready:
+            channel = self.ledger.ready.pop()
             channel.flush()
-        self.turn += 1
-
-    cdef void add_ended(self, Try attempt) noexcept:
-        # linked, not listed: ending a try must not need memory
-        if self.last_ended is None:
-            self.first_ended = attempt
-        else:
-            self.last_ended.next_ended = attempt
-        self.last_ended = attempt
+        self.ledger.turn += 1
 
     cpdef Try take_ended(self):
         """The try that ended first and was not taken yet, or None."""
-        cdef Try attempt = self.first_ended
-        if attempt is None:
-            return None
-        self.first_ended = attempt.next_ended
-        attempt.next_ended = None
-        if self.first_ended is None:
-            self.last_ended = None
-        return attempt
+        return self.ledger.take_ended()
 
     def forget(self, server) -> None:
         """Close the channels to `server`; tries under way end without a reply."""
@@ -817,22 +667,21 @@ cdef class AresLane:
         self.is_closed = True
         for channel in self.channels.values():
             channel.abandon()
-        self.channels = {}
-        self.ready = []
-
-    cdef int drop(self, int kind) except -1:
-        self.drops[kind] += 1
-        return 0
+        self.channels.clear()
+        self.ledger.ready.clear()
 
     @property
     def dropped(self) -> dict:
         """How many messages were dropped, by reason; none of them ended a try."""
         return {
-            "short": self.drops[DROPPED_SHORT],
-            "unknown id": self.drops[DROPPED_UNKNOWN_ID],
-            "duplicate": self.drops[DROPPED_DUPLICATE],
-            "not what was asked": self.drops[DROPPED_NOT_OURS],
-            "malformed": self.drops[DROPPED_MALFORMED],
+            "short": self.ledger.drops[DROPPED_SHORT],
+            "unknown id": self.ledger.drops[DROPPED_UNKNOWN_ID],
+            "duplicate": self.ledger.drops[DROPPED_DUPLICATE],
+            "not what was asked": self.ledger.drops[DROPPED_NOT_OURS],
+            "malformed": self.ledger.drops[DROPPED_MALFORMED],
+            "case not kept": self.ledger.drops[DROPPED_CASE],
+            "another's cookie": self.ledger.drops[DROPPED_COOKIE],
+            "no memory": self.ledger.drops[DROPPED_NO_MEMORY],
         }
 
     @property

@@ -29,6 +29,7 @@ cdef class Owner:
 cdef class Socket:
     cdef readonly int fd
     cdef readonly int handle
+    cdef object key  # the handle, as it is known in `by_handle`
     cdef readonly bint is_stream
     cdef Owner owner
     cdef uint32_t interest
@@ -39,6 +40,7 @@ cdef class Sockets:
     cdef int wake_fd
     cdef int next_handle
     cdef int budget
+    cdef unsigned int made_in  # the process, counted in forks
     cdef readonly dict by_handle
     cdef unsigned char* arena
     cdef mmsghdr* batch
@@ -46,6 +48,7 @@ cdef class Sockets:
 
     cdef void _close_descriptors(self) noexcept
     cdef int open(self, Socket sock, Owner owner, int family, int kind) except -2
+    cdef Socket find(self, int handle)
     cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
     cdef int close_socket(self, Socket sock) noexcept
     cdef int watch(self, Socket sock, uint32_t interest) noexcept

@@ -47,6 +47,18 @@ cdef extern from "sys/eventfd.h" nogil:
     int eventfd(unsigned int start, int flags)
     int EFD_NONBLOCK, EFD_CLOEXEC
 
+cdef extern from *:
+    """
+    #include <pthread.h>
+    static unsigned gdns_forks;  /* between the process that began and this one */
+    static void gdns_count_fork(void) { gdns_forks++; }
+    static int gdns_watch_forks(void) { return pthread_atfork(NULL, NULL, gdns_count_fork); }
+    """
+    unsigned int gdns_forks
+    int gdns_watch_forks() noexcept
+
+gdns_watch_forks()
+
 cdef enum:
     EVENTS = 64  # sockets looked at in one epoll_wait(2)
     WAKE_HANDLE = 0
@@ -101,6 +113,7 @@ cdef class Sockets:
         cdef int index
         self.epoll_fd = self.wake_fd = -1
         self.next_handle = WAKE_HANDLE
+        self.made_in = gdns_forks
         self.by_handle = {}
         self.arena = <unsigned char*>PyMem_Malloc(<size_t>BATCH * DATAGRAM_SPACE)
         self.batch = <mmsghdr*>PyMem_Malloc(BATCH * sizeof(mmsghdr))
@@ -177,7 +190,7 @@ cdef class Sockets:
                 continue
             if self.budget <= 0:
                 break
-            sock = self.by_handle.get(<int>events[index].data.u64)
+            sock = self.find(<int>events[index].data.u64)
             if sock is not None:  # else it was closed by an owner told earlier in this loop
                 sock.owner.on_ready(sock, events[index].events)
         return woken
@@ -199,9 +212,20 @@ cdef class Sockets:
             self.next_handle = self.next_handle + 1 if self.next_handle < INT32_MAX else 1
             if self.next_handle not in self.by_handle:
                 break
-        sock.handle = self.next_handle
-        self.by_handle[sock.handle] = sock
+        sock.handle = sock.key = self.next_handle
+        self.by_handle[sock.key] = sock
         return 0
+
+    cdef Socket find(self, int handle):
+        """The open socket of this handle, or None. Raises nothing: it goes without memory, too."""
+        cdef Socket sock
+        try:
+            return self.by_handle.get(handle)
+        except MemoryError:
+            for sock in self.by_handle.values():
+                if sock.handle == handle:
+                    return sock
+        return None
 
     cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept:
         """connect(2), then into the epoll set; -1 with errno set on failure."""
@@ -226,11 +250,12 @@ cdef class Sockets:
     cdef int close_socket(self, Socket sock) noexcept:
         """Close and forget; a second call does nothing."""
         if sock.fd >= 0:
-            if sock.interest and self.epoll_fd >= 0:
-                self.watch(sock, 0)  # close(2) alone leaves it in as long as a forked child holds a copy
+            # close(2) alone leaves it in as long as a forked child holds a copy; that child must let it be
+            if sock.interest and self.epoll_fd >= 0 and self.made_in == gdns_forks:
+                self.watch(sock, 0)
             close(sock.fd)
             sock.fd = -1
-        self.by_handle.pop(sock.handle, None)
+        self.by_handle.pop(sock.key, None)
         sock.owner = None  # its owner names it, too: no cycle is left behind
         return 0
 

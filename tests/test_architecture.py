@@ -41,7 +41,7 @@ LAYERS = (
         "hooks",
     },
     # engine
-    {"counters", "_ares", "_libcares", "_sockets", "flight", "hubs", "servers", "stub", "turns"},
+    {"counters", "_ares", "_libcares", "_links", "_sockets", "flight", "hubs", "servers", "stub", "turns"},
     # policy
     {"forward", "libc", "nss", "nss_dns", "sources"},
     # api
