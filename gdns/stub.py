@@ -228,6 +228,7 @@ class Stub(Turns):
         key = _flight_key(question, wishes)
         flight = Flight(question, wishes, key, plan, len(plan) * self.attempts, now, now + self._budget)
         if self.is_closed:
+            self.close()
             flight.outcome = Outcome(question, CLOSED)
             return flight
         flight.patience = self._patience if group is self.servers.default else group.patience(self.timeout)
@@ -274,7 +275,7 @@ class Stub(Turns):
             flight.earlier.append(flight.attempt)
         flight.attempt = attempt
         self._set_due(flight, now + flight.patience)
-        if attempt.ended and not self._is_delivering:
+        if (attempt.ended or self._lane.needs_flush) and not self._is_delivering:
             self.hub.call_soon(self._on_ready)
 
     def _on_want(self, flight: Flight, server: Server, error: Exception, now: float) -> None:
@@ -454,11 +455,7 @@ class Stub(Turns):
 
     # --- the end
 
-    def close(self) -> None:
-        """End every question with the status CLOSED and close all sockets; safe to call twice."""
-        if self.is_closed:
-            return
-        self.is_closed = True
+    def _end(self) -> None:
         self._is_retired = False
         self._rest()
         self._watch.close()

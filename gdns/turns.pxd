@@ -7,9 +7,15 @@ from gdns._sockets cimport Sockets
 from gdns.deadlines cimport Deadlines
 from gdns.flight cimport Alarm
 
+cdef class Tie:
+    cdef object _turns
+    cdef public object held
+
 cdef class Turns:
     cdef public object hub
     cdef public bint is_closed
+    cdef bint _is_over
+    cdef Tie _tie
     cdef set _guests
     cdef Deadlines _due
     cdef object _timer
@@ -28,7 +34,9 @@ cdef class Turns:
     cdef bint _is_busy(self) except -1
     cdef _on_end(self, Try attempt, double now)
     cdef _fall_due(self, item, double now)
+    cdef _end(self)
     cpdef close(self)
+    cdef bint _is_in_own_thread(self) except -1
     @cython.locals(lane=AresLane, attempt=Try, now=double, ends_at=double)
     cdef _deliver(self)
     cdef dict _put_due(self, item, double due_at)

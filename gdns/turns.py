@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from math import inf
+from sys import is_finalizing
 from time import monotonic
 from typing import TYPE_CHECKING
+from weakref import ref
+
+from greenlet import getcurrent, greenlet
 
 from gdns._ares import AresLane, Try
 from gdns._sockets import Sockets
@@ -25,12 +29,32 @@ DATAGRAMS_PER_TURN = 128  # some 3 ms; then other greenlets get their turn
 LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
 
 
+class Tie:
+    """What a hub calls when there is something to read.
+
+    The hub keeps it for good; it holds its stub only while somebody waits. So a resolver that is dropped goes,
+    with its descriptors, and one whose greenlets are held by nothing but their look-ups stays until they end.
+    """
+
+    __slots__ = ("_turns", "held")
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = ref(turns)
+        self.held: Turns | None = None
+
+    def __call__(self) -> None:
+        turns = self._turns()
+        if turns is not None:
+            turns._on_ready()
+
+
 class Turns:
-    """What a stub has of its hub. `_is_busy` is for it to say, as `_on_end`, `_fall_due` and `close` are."""
+    """What a stub has of its hub. `_is_busy` is for it to say, as `_on_end`, `_fall_due` and `_end` are."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self.is_closed = False
+        self.is_closed = False  # nothing is asked any more
+        self._is_over = False  # and everything has been given back
         self._guests: set[Waiter] = set()  # who wait for another thread
         self._due = Deadlines()
         self._timer: Timer | None = None
@@ -44,7 +68,8 @@ class Turns:
     def _open(self) -> None:
         self._sockets = Sockets()
         self._lane = AresLane(self._sockets)
-        self._watch = self.hub.watch(self._sockets.fileno(), self._on_ready)
+        self._tie = Tie(self)
+        self._watch = self.hub.watch(self._sockets.fileno(), self._tie)
         self._is_watching = False
 
     def _is_busy(self) -> bool:
@@ -59,14 +84,42 @@ class Turns:
         """Something that was put in by `_put_due` has fallen due; alarms are seen to already."""
         raise NotImplementedError
 
-    def close(self) -> None:
+    def _end(self) -> None:
+        """End everything; called once, in the hub's thread."""
         raise NotImplementedError
+
+    def close(self) -> None:
+        """End every question with the status CLOSED and close all sockets; safe to call twice.
+
+        It may be called from any thread. From another than the hub's own it returns at once, and the hub does
+        the rest: in its next turn where somebody waits, else when it is asked next.
+        """
+        self.is_closed = True
+        if self._is_over:
+            return
+        if self._is_in_own_thread():
+            self._is_over = True
+            self._end()
+        else:
+            self._sockets.wake()
+
+    def _is_in_own_thread(self) -> bool:
+        return _main_greenlet(getcurrent()) is _main_greenlet(self.hub.greenlet)
+
+    def __del__(self) -> None:
+        if self._is_over or is_finalizing is None or is_finalizing():
+            return  # at exit there is nothing left to give back, and no module to do it with
+        if self._is_in_own_thread():
+            self._watch.close()  # the hub would keep it; the lane and the sockets end by themselves
 
     # --- the hub's calls
 
     def _on_ready(self) -> None:
         """Something can be read, or tries have ended: hand out what came."""
-        if self.is_closed or self._is_delivering:
+        if self._is_delivering:
+            return
+        if self.is_closed:
+            self.close()  # another thread has said so
             return
         self._sockets.poll(DATAGRAMS_PER_TURN)
         self._deliver()
@@ -102,13 +155,16 @@ class Turns:
                     return
         finally:
             self._is_delivering = False
-        if self._is_watching and not self._is_busy():
+        if self.is_closed:
+            self.close()  # another thread may have said so meanwhile
+        elif self._is_watching and not self._is_busy():
             self._rest()
 
     def _on_timer(self) -> None:
         self._timer = None
         self._timer_at = inf
         if self.is_closed:
+            self.close()
             return
         self._on_ready()  # first what has arrived: an answer that is here is not late
         now = monotonic()
@@ -144,12 +200,14 @@ class Turns:
     def _start(self) -> None:
         self._watch.start()
         self._is_watching = True
+        self._tie.held = self
         self._arm()
 
     def _rest(self) -> None:
         """Nothing is under way: an idle watcher or timer would keep the hub from finishing."""
         self._watch.stop()
         self._is_watching = False
+        self._tie.held = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -204,3 +262,10 @@ class Turns:
         """Let the hub wake a greenlet; the one method that any thread may call."""
         self._waking.append(guest)
         self._sockets.wake()
+
+
+def _main_greenlet(of: greenlet) -> greenlet:
+    """The greenlet that a thread began with: what tells threads apart, whoever patched them."""
+    while of.parent is not None:
+        of = of.parent
+    return of
