@@ -91,6 +91,7 @@ cdef class AresLane:
     cdef bint is_closed
 
     cpdef Try ask(self, object server, _wire.Question question, int wishes=*)
+    cdef int submit(self, Try attempt) except -1
     cpdef object cancel(self, Try attempt)
     cpdef object flush(self)
     cpdef Try take_ended(self)

@@ -605,23 +605,29 @@ cdef class AresLane:
         USE_0X20. Raises OSError when no channel can be made, RuntimeError after `close()`.
         """
         cdef Try attempt
-        cdef Channel channel
         if not 0 <= wishes < ALL_WISHES:
             raise ValueError(f"wishes: {wishes} is no sum of what can be wished for")
         attempt = Try.__new__(Try)
         attempt.server = server
         attempt.question = question
         attempt.wishes = wishes
-        key = (server, True) if wishes & _USE_TCP else server
+        attempt.sent_at = gdns_monotonic()
+        self.submit(attempt)
+        return attempt
+
+    cdef int submit(self, Try attempt) except -1:
+        """Give a try to the channel that carries it. It may already have ended when this returns."""
+        cdef Channel channel
+        cdef bint use_tcp = attempt.wishes & _USE_TCP
+        key = (attempt.server, True) if use_tcp else attempt.server
         channel = self.channels.get(key)
         if channel is None:
             if self.is_closed:
                 raise RuntimeError("the lane is closed")
-            channel = self.channels[key] = Channel(self.sockets, self.ledger, server, wishes & _USE_TCP != 0)
+            channel = self.channels[key] = Channel(self.sockets, self.ledger, attempt.server, use_tcp)
         attempt.channel = channel
-        attempt.sent_at = gdns_monotonic()
         channel.submit(attempt)
-        return attempt
+        return 0
 
     cpdef object cancel(self, Try attempt):
         """Let a try that nobody waits for end without a reply at the next flush. Safe when it has ended."""

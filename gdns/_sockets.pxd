@@ -19,6 +19,7 @@ cdef extern from "sys/socket.h" nogil:
 
 cdef enum:
     BATCH = 32  # datagrams taken in one recvmmsg(2)
+    MESSAGE_SPACE = 288  # octets: no plain question is longer
     DATAGRAM_SPACE = 65536  # octets: no UDP payload is longer
 
 
@@ -45,6 +46,9 @@ cdef class Sockets:
     cdef unsigned char* arena
     cdef mmsghdr* batch
     cdef iovec* vectors
+    cdef unsigned char* departing  # messages to send, each in a room of its own
+    cdef mmsghdr* letters
+    cdef iovec* parcels
 
     cdef void _close_descriptors(self) noexcept
     cdef int open(self, Socket sock, Owner owner, int family, int kind) except -2
@@ -56,6 +60,11 @@ cdef class Sockets:
     cdef ssize_t send(self, Socket sock, const void* data, size_t length) noexcept
     cdef ssize_t receive_stream(self, Socket sock) noexcept
     cdef int receive_batch(self, Socket sock) noexcept
+    cdef int send_batch(self, Socket sock, int count) noexcept
+    cdef inline unsigned char* room(self, int index) noexcept:
+        return self.departing + <size_t>index * MESSAGE_SPACE
+    cdef inline void put_message(self, int index, Py_ssize_t size) noexcept:
+        self.parcels[index].iov_len = size
     cdef inline unsigned char* datagram(self, int index, Py_ssize_t* length) noexcept:
         if self.batch[index].msg_hdr.msg_flags & 0x20:  # MSG_TRUNC: longer than any UDP payload, so no reply of ours
             length[0] = 0

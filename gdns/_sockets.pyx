@@ -18,6 +18,7 @@ cdef extern from "sys/socket.h" nogil:
     int c_connect "connect"(int fd, const sockaddr* address, socklen_t length)
     ssize_t c_send "send"(int fd, const void* data, size_t length, int flags)
     ssize_t recv(int fd, void* data, size_t length, int flags)
+    int sendmmsg(int fd, mmsghdr* messages, unsigned int count, int flags)
     int recvmmsg(int fd, mmsghdr* messages, unsigned int count, int flags, void* timeout)
     int getsockname(int fd, sockaddr* address, socklen_t* length)
     int getsockopt(int fd, int level, int option, void* value, socklen_t* length)
@@ -118,10 +119,19 @@ cdef class Sockets:
         self.arena = <unsigned char*>PyMem_Malloc(<size_t>BATCH * DATAGRAM_SPACE)
         self.batch = <mmsghdr*>PyMem_Malloc(BATCH * sizeof(mmsghdr))
         self.vectors = <iovec*>PyMem_Malloc(BATCH * sizeof(iovec))
+        self.departing = <unsigned char*>PyMem_Malloc(<size_t>BATCH * MESSAGE_SPACE)
+        self.letters = <mmsghdr*>PyMem_Malloc(BATCH * sizeof(mmsghdr))
+        self.parcels = <iovec*>PyMem_Malloc(BATCH * sizeof(iovec))
         if self.arena == NULL or self.batch == NULL or self.vectors == NULL:
             raise MemoryError
+        if self.departing == NULL or self.letters == NULL or self.parcels == NULL:
+            raise MemoryError
         memset(self.batch, 0, BATCH * sizeof(mmsghdr))
+        memset(self.letters, 0, BATCH * sizeof(mmsghdr))
         for index in range(BATCH):
+            self.parcels[index].iov_base = self.room(index)
+            self.letters[index].msg_hdr.msg_iov = &self.parcels[index]
+            self.letters[index].msg_hdr.msg_iovlen = 1
             self.vectors[index].iov_base = self.arena + <size_t>index * DATAGRAM_SPACE
             self.vectors[index].iov_len = DATAGRAM_SPACE
             self.batch[index].msg_hdr.msg_iov = &self.vectors[index]
@@ -140,6 +150,9 @@ cdef class Sockets:
         PyMem_Free(self.arena)
         PyMem_Free(self.batch)
         PyMem_Free(self.vectors)
+        PyMem_Free(self.departing)
+        PyMem_Free(self.letters)
+        PyMem_Free(self.parcels)
 
     cdef void _close_descriptors(self) noexcept:
         if self.epoll_fd >= 0:
@@ -277,6 +290,14 @@ cdef class Sockets:
             if received >= 0 or errno != EINTR:
                 self.budget -= 1
                 return received
+
+    cdef int send_batch(self, Socket sock, int count) noexcept:
+        """Send the first `count` messages that were put; how many went, or -1 with errno set."""
+        cdef int sent
+        while True:
+            sent = sendmmsg(sock.fd, self.letters, count, MSG_NOSIGNAL | MSG_DONTWAIT)
+            if sent >= 0 or errno != EINTR:
+                return sent
 
     cdef int receive_batch(self, Socket sock) noexcept:
         """Up to BATCH datagrams into the arena; their count, or -1 with errno set (EAGAIN: none)."""

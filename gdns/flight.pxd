@@ -36,6 +36,9 @@ cdef class Both:
 cdef class Alarm:
     cdef public Waiter waiter
 
+cdef class Refill:
+    cdef public Server server
+
 cdef class Probe:
     cdef public Server server
     cdef public Try attempt

@@ -96,6 +96,15 @@ class Alarm:
         self.waiter = waiter
 
 
+class Refill:
+    """The moment at which a server has room again for what waits in its queue."""
+
+    __slots__ = ("server",)
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+
 class Probe:
     """A question of our own to a server that failed: has it recovered?"""
 

@@ -20,7 +20,17 @@ cdef class Server:
     cdef readonly list groups
     cdef public double rtt
 
-    cpdef note_reply(self, double rtt)
+    cdef public int burst
+    cdef public int unheard
+    cdef public int unheard_before
+    cdef public double turned_at
+    cdef public object refill
+
+    cpdef bint has_room(self, double now) except -1
+    cpdef note_sent(self)
+    cpdef note_silence(self)
+    @cython.locals(rtt=double)
+    cpdef note_reply(self, double now, double sent_at)
     cpdef note_failure(self, double now)
     cdef _arrange(self)
 

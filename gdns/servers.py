@@ -19,12 +19,15 @@ from gdns.errors import ConfigError
 
 if TYPE_CHECKING:
     from gdns._wire import Question
-    from gdns.flight import Flight
+    from gdns.flight import Flight, Refill
 
 DNS_PORT = 53
 SCHEMES = ("udp", "tcp")
 MOST_IN_FLIGHT = 1000  # to one server; c-ares loops for ever at 65,536
 LEAST_PATIENCE = 0.25  # seconds a server gets before the next one is asked too
+FIRST_BURST = 128  # questions sent to a server before anything is heard of it
+LEAST_BURST = 32
+BUFFERED_FOR = 0.1  # seconds for which a question may lie in a server's buffer
 PROBE_INTERVAL = 0.5  # seconds between two looks at a server that failed
 
 _TEXT = re.compile(
@@ -143,6 +146,11 @@ class Server:
         "is_tcp",
         "groups",
         "rtt",
+        "burst",
+        "unheard",
+        "unheard_before",
+        "turned_at",
+        "refill",
     )
 
     def __init__(self, address: ServerAddress) -> None:
@@ -163,10 +171,48 @@ class Server:
         self.is_probed = False
         self.groups: list[Group] = []
         self.rtt = 0.0  # seconds from question to reply, the last eight or so; 0 before the first
+        # What was sent lately may still lie in the server's buffer, which is small: see `has_room`
+        self.burst = FIRST_BURST  # how much of that there may be
+        self.unheard = 0  # questions of this tenth of a second that are not answered,
+        self.unheard_before = 0  # and of the one before
+        self.turned_at = 0.0  # when this one began
+        self.refill: Refill | None = None  # set while its queue waits for the next
 
-    def note_reply(self, rtt: float) -> None:
+    def has_room(self, now: float) -> bool:
+        """Whether a question may be sent now; else it joins the queue.
+
+        A server answers as fast as it can, but its socket holds some 250 questions; what comes beyond is lost
+        without a word. So a burst begins small, grows with each reply and shrinks with each silence, as TCP's
+        window does (RFC 5681). What has lain for over a tenth of a second is in nobody's buffer any more.
+        """
+        if self.in_flight >= self.window:
+            return False
+        if now - self.turned_at >= BUFFERED_FOR:
+            self.unheard_before = self.unheard if now - self.turned_at < 2 * BUFFERED_FOR else 0
+            self.unheard = 0
+            self.turned_at = now
+        return self.unheard + self.unheard_before < self.burst
+
+    def note_sent(self) -> None:
+        """A question has been sent: `has_room` said so."""
+        self.in_flight += 1
+        self.unheard += 1
+
+    def note_silence(self) -> None:
+        """It has not answered a question for a long time: perhaps it never got it."""
+        self.burst = max(LEAST_BURST, self.burst // 2)
+
+    def note_reply(self, now: float, sent_at: float) -> None:
         """It has answered; if it had failed, it is back in its place."""
+        rtt = now - sent_at
         self.rtt += (rtt - self.rtt) / 8 if self.rtt else rtt
+        if self.burst < self.window:
+            self.burst += 1
+        if sent_at >= self.turned_at:
+            if self.unheard:
+                self.unheard -= 1
+        elif self.unheard_before and sent_at >= self.turned_at - BUFFERED_FOR:
+            self.unheard_before -= 1
         if self.failed_at:
             self.failed_at = 0.0
             self._arrange()

@@ -20,11 +20,11 @@ from gdns._wire import Question
 from gdns.cache import Cache
 from gdns.counters import Counters
 from gdns.deadlines import Deadlines
-from gdns.flight import Alarm, Both, Flight, Probe
+from gdns.flight import Alarm, Both, Flight, Probe, Refill
 from gdns.hooks import Hooks
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
 from gdns.outcome import CLOSED, NXDOMAIN, TIMEOUT, UNREACHABLE, Outcome, status_of
-from gdns.servers import PROBE_INTERVAL, Server, Servers
+from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 
 if TYPE_CHECKING:
@@ -245,9 +245,12 @@ class Stub(Turns):
     def _ask_next(self, flight: Flight, now: float) -> None:
         """Send the next try, or queue for it."""
         server = flight.plan[flight.step % len(flight.plan)]
-        if server.in_flight >= server.window:
+        if not server.has_room(now):
             flight.queued_at = server
             server.queue.append(flight)
+            if server.refill is None:
+                server.refill = Refill(server)
+                self._put_due(server.refill, now + BUFFERED_FOR)
             self._set_due(flight, now + flight.patience if len(flight.plan) > 1 else flight.ends_at)
             return
         self._send(flight, server, now)
@@ -267,7 +270,7 @@ class Stub(Turns):
             self.counters.resent += 1
         if self.hooks.on_query:
             self._tell(self.hooks.on_query, flight.question, server.name)
-        server.in_flight += 1
+        server.note_sent()
         attempt.flight = flight
         if flight.attempt is not None:
             if flight.earlier is None:
@@ -275,8 +278,8 @@ class Stub(Turns):
             flight.earlier.append(flight.attempt)
         flight.attempt = attempt
         self._set_due(flight, now + flight.patience)
-        if (attempt.ended or self._lane.needs_flush) and not self._is_delivering:
-            self.hub.call_soon(self._on_ready)
+        if attempt.ended or self._lane.needs_flush:
+            self._soon()
 
     def _on_want(self, flight: Flight, server: Server, error: Exception, now: float) -> None:
         """There is no descriptor or no memory for a try. There may be in a moment, or another server."""
@@ -317,7 +320,7 @@ class Stub(Turns):
             status = UNREACHABLE
             server.note_failure(now)
         else:
-            server.note_reply(now - attempt.sent_at)
+            server.note_reply(now, attempt.sent_at)
             status = status_of(reply)
             detail = ""
         outcome = Outcome(
@@ -348,6 +351,7 @@ class Stub(Turns):
         """Its server has let it wait, or its time is up."""
         if flight.attempt is not None:
             server: Server = flight.attempt.server
+            server.note_silence()
             if not server.failed_at:
                 server.note_failure(now)
             flight.note(server.name, "no reply", now - flight.attempt.sent_at)
@@ -408,7 +412,7 @@ class Stub(Turns):
     def _pump(self, server: Server, now: float) -> None:
         """Send what waited for a place in a server's window."""
         queue = server.queue
-        while queue and server.in_flight < server.window:
+        while queue and server.has_room(now):
             flight = queue.popleft()
             if flight.queued_at is not server:
                 continue  # it landed, or has gone to another server
@@ -427,17 +431,18 @@ class Stub(Turns):
             except (OSError, MemoryError):
                 continue
             server.is_probed = True
-            server.in_flight += 1
+            server.note_sent()
             probe = Probe(server, attempt)
             attempt.flight = probe
             probe.slot = self._put_due(probe, now + PROBE_INTERVAL)
+            self._soon()
 
     def _end_probe(self, probe: Probe, attempt: Try) -> None:
         probe.server.is_probed = False
         if probe.slot is not None:
             probe.slot.pop(probe, None)
         if attempt.reply is not None:
-            probe.server.note_reply(monotonic() - attempt.sent_at)
+            probe.server.note_reply(monotonic(), attempt.sent_at)
 
     # --- what the hub's calls come to
 
@@ -448,6 +453,12 @@ class Stub(Turns):
         if isinstance(item, Flight):
             item.slot = None
             self._on_due(item, now)
+        elif isinstance(item, Refill):
+            item.server.refill = None
+            self._pump(item.server, now)
+            if item.server.queue:
+                item.server.refill = item
+                self._put_due(item, now + BUFFERED_FOR)
         elif isinstance(item, Probe):
             item.slot = None
             item.server.is_probed = False
@@ -497,9 +508,10 @@ class Stub(Turns):
                 if isinstance(item, Alarm):
                     self._due.put(item, due_at)  # callers' patience ends when it would have
         for server in self.servers.all:
-            server.in_flight = 0
+            server.in_flight = server.unheard = server.unheard_before = 0
             server.queue.clear()
             server.is_probed = False
+            server.refill = None
         self._open()
         now = monotonic()
         for flight in list(self._flights.values()):

@@ -23,6 +23,7 @@ cdef class Turns:
     cdef object _waking
     cdef object _told
     cdef bint _is_delivering
+    cdef bint _is_due_soon
     cdef bint _is_retired
     cdef object __weakref__
     cdef public Sockets _sockets
@@ -44,4 +45,5 @@ cdef class Turns:
     cdef _arm(self)
     cdef _start(self)
     cdef _rest(self)
+    cdef _soon(self)
     cdef _call_hook(self)

@@ -6,6 +6,7 @@ of what falls due (`_fall_due`), and says whom to wake; it never switches greenl
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 from math import inf
@@ -17,6 +18,7 @@ from weakref import ref
 from greenlet import getcurrent, greenlet
 
 from gdns._ares import AresLane, Try
+from gdns._datagram import DatagramLane
 from gdns._sockets import Sockets
 from gdns.deadlines import Deadlines, Slot
 from gdns.flight import Alarm
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
 DATAGRAMS_PER_TURN = 128  # some 3 ms; then other greenlets get their turn
 LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
 
+LANES = os.environ.get("GDNS_LANES", "both")  # "ares" leaves everything to c-ares
+
 
 class Tie:
     """What a hub calls when there is something to read.
 
-    The hub keeps it for good; it holds its stub only while somebody waits. So a resolver that is dropped goes,
-    with its descriptors, and one whose greenlets are held by nothing but their look-ups stays until they end.
+    The hub keeps it for good; it holds its stub only while somebody waits. So a resolver that is dropped
+    goes, with its descriptors, and one whose greenlets are held by nothing but their look-ups stays until
+    they end.
     """
 
     __slots__ = ("_turns", "held")
@@ -67,10 +72,11 @@ class Turns:
 
     def _open(self) -> None:
         self._sockets = Sockets()
-        self._lane = AresLane(self._sockets)
+        self._lane = AresLane(self._sockets) if LANES == "ares" else DatagramLane(self._sockets)
         self._tie = Tie(self)
         self._watch = self.hub.watch(self._sockets.fileno(), self._tie)
         self._is_watching = False
+        self._is_due_soon = False
 
     def _is_busy(self) -> bool:
         """Whether the hub has to be watched for anybody."""
@@ -214,6 +220,17 @@ class Turns:
         self._timer_at = inf
         if self._is_retired:
             self.close()
+
+    def _soon(self) -> None:
+        """Deliver in the hub's next turn: tries wait to be sent, or have ended."""
+        if not self._is_delivering and not self._is_due_soon:
+            self._is_due_soon = True
+            self.hub.call_soon(self._on_soon)
+
+    def _on_soon(self) -> None:
+        self._is_due_soon = False
+        if not self._is_delivering and not self.is_closed:
+            self._deliver()
 
     # --- hooks
 

@@ -41,7 +41,19 @@ LAYERS = (
         "hooks",
     },
     # engine
-    {"counters", "_ares", "_libcares", "_links", "_sockets", "flight", "hubs", "servers", "stub", "turns"},
+    {
+        "counters",
+        "_ares",
+        "_datagram",
+        "_libcares",
+        "_links",
+        "_sockets",
+        "flight",
+        "hubs",
+        "servers",
+        "stub",
+        "turns",
+    },
     # policy
     {"forward", "libc", "nss", "nss_dns", "sources"},
     # api

@@ -8,7 +8,17 @@ import pytest
 
 from gdns._wire import Question
 from gdns.errors import ConfigError
-from gdns.servers import LEAST_PATIENCE, PROBE_INTERVAL, ServerAddress, Servers
+from gdns.servers import (
+    BUFFERED_FOR,
+    FIRST_BURST,
+    LEAST_BURST,
+    LEAST_PATIENCE,
+    MOST_IN_FLIGHT,
+    PROBE_INTERVAL,
+    Server,
+    ServerAddress,
+    Servers,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +100,7 @@ def test_a_server_that_failed_goes_behind_the_others_until_it_answers():
     servers = three()
     servers.all[0].note_failure(now=5.0)
     assert names(servers) == ["192.0.2.2", "192.0.2.3", "192.0.2.1"]
-    servers.all[0].note_reply(0.01)
+    servers.all[0].note_reply(5.0, 4.99)
     assert names(servers) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
 
 
@@ -165,7 +175,47 @@ def test_a_domain_has_servers_of_its_own_and_the_longest_counts():
 
 def test_a_servers_rtt_follows_its_replies():
     (server,) = Servers([ServerAddress("192.0.2.1")]).all
-    server.note_reply(0.08)
+    server.note_reply(now=10.08, sent_at=10.0)
     assert server.rtt == pytest.approx(0.08)
-    server.note_reply(0.16)
+    server.note_reply(now=10.16, sent_at=10.0)
     assert server.rtt == pytest.approx(0.09)
+
+
+def fill(server: Server, now: float) -> int:
+    """How many questions a server takes at one moment."""
+    sent = 0
+    while server.has_room(now):
+        server.note_sent()
+        sent += 1
+    return sent
+
+
+def test_a_burst_begins_small_and_grows_with_the_replies():
+    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    assert fill(server, 10.0) == FIRST_BURST
+    for _ in range(FIRST_BURST):
+        server.in_flight -= 1
+        server.note_reply(10.01, 10.0)
+    assert fill(server, 10.02) == 2 * FIRST_BURST
+    for _ in range(MOST_IN_FLIGHT):
+        server.in_flight -= 1
+        server.note_reply(10.03, 10.02)
+    assert server.burst == server.window
+
+
+def test_a_burst_shrinks_with_silence_but_not_to_nothing():
+    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    server.note_silence()
+    assert fill(server, 10.0) == FIRST_BURST // 2
+    for _ in range(20):
+        server.note_silence()
+    assert fill(server, 20.0) == LEAST_BURST
+
+
+def test_what_was_sent_long_ago_takes_no_room_in_a_servers_buffer():
+    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    assert fill(server, 10.0) == FIRST_BURST
+    assert fill(server, 10.0 + 1.5 * BUFFERED_FOR) == 0, "it may still lie there"
+    assert fill(server, 10.0 + 3 * BUFFERED_FOR) == FIRST_BURST
+    server.in_flight = server.window
+    assert fill(server, 99.0) == 0, "the window counts whatever waits"

@@ -10,6 +10,7 @@ import gevent
 import pytest
 
 from gdns import outcome as status
+from gdns import turns
 from gdns._wire import Question
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
@@ -22,8 +23,14 @@ def question(name: str = "www.example.", rdtype: int = A) -> Question:
     return Question(name, rdtype)
 
 
+@pytest.fixture(params=["ares", "both"])
+def lanes(request, monkeypatch):
+    """Which lanes carry the questions: c-ares' alone, or the plain one beside it."""
+    monkeypatch.setattr(turns, "LANES", request.param)
+
+
 @pytest.fixture
-def make_stub(runner):
+def make_stub(runner, lanes):
     made = []
 
     def make(*servers: Server, timeout: float = 5.0, attempts: int = 2) -> Stub:

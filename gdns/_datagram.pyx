@@ -1,0 +1,416 @@
+"""The plain lane: asks simple questions over UDP itself, and leaves everything else to c-ares.
+
+    ask      a question gets a port and an id, and waits for the flush
+    flush    what waits is sent, many messages in one system call
+    on_ready what arrives is read, many messages in one system call, and checked as in the c-ares lane
+
+A question is plain if it goes out over UDP without EDNS. Nearly all are, and c-ares has nothing to add to
+them but its own costs. A reply that is truncated makes the try c-ares' own, over TCP; so does any wish that
+is not plain from the beginning. Tries, ledger, drops and rules are those of the c-ares lane: whoever asks
+cannot tell which lane an answer came by.
+
+Servers on loopback share ports: nobody can spoof from outside, and each holds as many questions as its
+buffer holds replies. To all others a port is opened for one look-up, its A and AAAA, and closed with it; so
+each question has an id and a source port that nobody can foretell (RFC 5452).
+"""
+
+cimport cython
+from libc cimport errno as c_errno
+from libc.stdint cimport uint32_t
+from libc.string cimport memcmp
+
+from gdns cimport _wire
+from gdns._ares cimport (
+    DROPPED_DUPLICATE, DROPPED_MALFORMED, DROPPED_NO_MEMORY, DROPPED_NOT_OURS, DROPPED_SHORT,
+    DROPPED_UNKNOWN_ID, TAKEN, AresLane, Channel, Ledger, Try,
+)
+from gdns._libcares cimport ARES_SUCCESS
+from gdns._sockets cimport BATCH, Socket, Sockets, sockaddr
+
+cdef extern from *:
+    """
+    #include <sys/socket.h>
+    #include <time.h>
+    static double gdns_plain_monotonic(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    }
+    """
+    double gdns_plain_monotonic() noexcept
+    int SOCK_DGRAM
+
+cdef extern from "sys/epoll.h" nogil:
+    uint32_t EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP
+
+cdef extern from "errno.h":
+    int ECANCELED
+
+cdef extern from "sys/random.h":
+    ssize_t getrandom(void* data, size_t length, unsigned int flags) noexcept
+
+cdef enum:
+    HEADER = 12  # octets
+    TYPE_AND_CLASS = 4  # octets
+    TRUNCATED = 0x0200  # the TC bit in the flags of a header
+    QUESTIONS_OF_A_LOOKUP = 2  # A and AAAA
+    CONNECTION_REFUSED = 11  # ARES_ECONNREFUSED: the words for a try that a system call ended
+
+    USE_TCP = 1
+    _AUTHENTIC_DATA = 8
+    _CHECKING_DISABLED = 16
+    _NO_RECURSION = 32
+    PLAIN_WISHES = _AUTHENTIC_DATA | _CHECKING_DISABLED | _NO_RECURSION
+
+
+cdef class PlainTry(Try):
+    """A try that this lane makes; its `transport` is UDP for as long as it does."""
+
+
+cdef class Port(Socket):
+    """A UDP socket that is connected to one server, with the tries that wait on it."""
+
+    def __cinit__(self):
+        self.by_id = {}
+        self.outbox = []
+
+
+@cython.no_gc_clear  # sockets close themselves
+cdef class Ports(Owner):
+    """All ports of a lane. They hold this, not the lane, so that a lane can go while they wait."""
+
+    def __cinit__(self, Sockets sockets, Ledger ledger):
+        self.sockets = sockets
+        self.ledger = ledger
+        self.shared = {}
+        self.unsent = []
+        self.truncated = []
+
+    # --- asking
+
+    cdef int submit(self, PlainTry attempt) except -1:
+        """Give a try its port and its id. It has ended when this returns if there is no port to be had."""
+        cdef Port port = self.port_for(attempt.server, attempt.question)
+        if port is None:
+            self.end(attempt, CONNECTION_REFUSED, c_errno.errno)
+            return 0
+        attempt.id = self.next_id(port)
+        port.by_id[attempt.id] = attempt
+        attempt.port = port
+        port.room -= 1
+        if not port.outbox:
+            self.unsent.append(port)
+        port.outbox.append(attempt)
+        return 0
+
+    cdef Port port_for(self, server, _wire.Question question):
+        """The port that a question leaves by; None with errno set if none can be opened."""
+        cdef Port port, other
+        cdef PlainTry first
+        cdef Py_ssize_t size
+        cdef int room = server.queries_per_socket
+        if room == 1:
+            port = self.fresh
+            if port is not None and port.server is server and port.room == QUESTIONS_OF_A_LOOKUP - 1 and port.outbox:
+                first = port.outbox[0]
+                size = len(question.wire) - TYPE_AND_CLASS
+                if len(first.question.wire) == size + TYPE_AND_CLASS and not memcmp(
+                    <const unsigned char*>first.question.wire, <const unsigned char*>question.wire, size
+                ):
+                    return port
+            self.fresh = self.open_port(server, QUESTIONS_OF_A_LOOKUP)
+            return self.fresh
+        ports = self.shared.get(server)
+        if ports is None:
+            ports = self.shared[server] = []
+        elif ports:
+            port = ports[-1]
+            if port.room > 0:
+                return port
+            for other in ports:
+                if other.room > port.room:
+                    port = other
+            if port.room > 0:
+                ports.remove(port)
+                ports.append(port)
+                return port
+        port = self.open_port(server, room)
+        if port is not None:
+            port.is_shared = True
+            ports.append(port)
+        return port
+
+    cdef Port open_port(self, server, int room):
+        cdef Port port = Port.__new__(Port)
+        cdef bytes address = server.sockaddr
+        cdef int number
+        port.server = server
+        port.room = room
+        if self.sockets.open(port, self, server.family, SOCK_DGRAM) < 0:
+            return None
+        if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) < 0:
+            number = c_errno.errno
+            self.sockets.close_socket(port)
+            c_errno.errno = number
+            return None
+        return port
+
+    cdef int next_id(self, Port port) except -1:
+        """An id that nobody can foretell, and that nothing on this port waits for."""
+        cdef int id
+        while True:
+            if not self.ids_left:
+                if getrandom(self.ids, sizeof(self.ids), 0) != sizeof(self.ids):
+                    raise OSError(c_errno.errno, "the system gave no random octets")
+                self.ids_left = IDS_AT_ONCE
+            self.ids_left -= 1
+            id = self.ids[self.ids_left]
+            if id not in port.by_id:
+                return id
+
+    cdef int send(self, Port port) except -1:
+        """Send what waits in a port's outbox; what the kernel has no room for stays there."""
+        cdef PlainTry attempt
+        cdef list waiting = port.outbox
+        cdef int count, sent
+        cdef unsigned int flags
+        port.outbox = []
+        while waiting:
+            count = 0
+            for attempt in waiting[:BATCH]:
+                flags = 0 if attempt.wishes & _NO_RECURSION else _wire.RECURSION_DESIRED
+                if attempt.wishes & _AUTHENTIC_DATA:
+                    flags |= _wire.AUTHENTIC_DATA
+                if attempt.wishes & _CHECKING_DISABLED:
+                    flags |= _wire.CHECKING_DISABLED
+                self.sockets.put_message(
+                    count, _wire.write_query(self.sockets.room(count), attempt.question, attempt.id, flags, 0, False)
+                )
+                count += 1
+            sent = self.sockets.send_batch(port, count)
+            if sent >= 0:
+                del waiting[:sent]
+            elif c_errno.errno == c_errno.EAGAIN:
+                port.outbox = waiting
+                self.sockets.watch(port, EPOLLIN | EPOLLOUT)
+                return 0
+            elif c_errno.errno in (c_errno.ENOBUFS, c_errno.ENOMEM, c_errno.EPERM):
+                attempt = waiting.pop(0)  # what the next message would not meet
+                self.leave(attempt)
+                self.end(attempt, CONNECTION_REFUSED, c_errno.errno)
+            else:
+                return self.fail(port, c_errno.errno)
+            if waiting and port.fd < 0:
+                return 0
+        return 0
+
+    # --- what arrives
+
+    cdef int on_ready(self, Socket sock, uint32_t events) except -1:
+        cdef Port port = <Port>sock
+        if events & (EPOLLIN | EPOLLERR | EPOLLHUP):
+            self.receive(port)
+        if events & EPOLLOUT and port.fd >= 0:
+            self.sockets.watch(port, EPOLLIN)
+            if port.outbox:
+                self.unsent.append(port)
+        return 0
+
+    cdef int receive(self, Port port) except -1:
+        cdef int count, index
+        cdef Py_ssize_t length
+        cdef unsigned char* data
+        while self.sockets.budget > 0 and port.fd >= 0:
+            count = self.sockets.receive_batch(port)
+            if count < 0:
+                if c_errno.errno != c_errno.EAGAIN:
+                    self.fail(port, c_errno.errno)
+                return 0
+            for index in range(count):
+                data = self.sockets.datagram(index, &length)
+                self.take(port, data, length)
+            if count < BATCH:
+                return 0
+        return 0
+
+    cdef int take(self, Port port, const unsigned char* data, Py_ssize_t length) except -1:
+        cdef int fault
+        try:
+            fault = self.examine(port, data, length)
+        except MemoryError:
+            fault = DROPPED_NO_MEMORY  # as if the network had lost it
+        if fault != TAKEN:
+            self.ledger.drops[fault] += 1
+        return 0
+
+    cdef int examine(self, Port port, const unsigned char* data, Py_ssize_t length) except -2:
+        """Why a message is no reply to what this port asked; TAKEN if it is one, and its try has ended."""
+        cdef PlainTry attempt
+        cdef _wire.Reply reply
+        if length < HEADER:
+            return DROPPED_SHORT
+        attempt = port.by_id.get((data[0] << 8) | data[1])
+        if attempt is None:
+            return DROPPED_UNKNOWN_ID
+        found = _wire.read_reply(data, length, attempt.question)
+        if type(found) is not _wire.Reply:
+            return DROPPED_MALFORMED if found == _wire.REFUSED_MALFORMED else DROPPED_NOT_OURS
+        reply = <_wire.Reply>found
+        if reply.flags & TRUNCATED:
+            self.truncated.append(attempt)
+            self.leave(attempt)
+            return TAKEN
+        self.leave(attempt)
+        attempt.arrived = reply
+        self.end(attempt, ARES_SUCCESS, 0)
+        return TAKEN
+
+    # --- ending
+
+    cdef void end(self, PlainTry attempt, int status, int number) noexcept:
+        attempt.status = status
+        attempt.system_error = number
+        attempt.ended = True
+        self.ledger.add_ended(attempt)
+
+    cdef int leave(self, PlainTry attempt) except -1:
+        """A try waits on its port no longer; a port that was opened for it alone goes, too."""
+        cdef Port port = attempt.port
+        attempt.port = None
+        port.by_id.pop(attempt.id, None)
+        port.room += 1
+        if port.outbox and attempt in port.outbox:
+            port.outbox.remove(attempt)
+        if not port.is_shared and not port.by_id:
+            self.close_port(port)
+        return 0
+
+    cdef int fail(self, Port port, int number) except -1:
+        """A system call on a port has failed: its tries end, for none of them would fare better."""
+        cdef PlainTry attempt
+        tries = list(port.by_id.values())
+        self.close_port(port)
+        for attempt in tries:
+            attempt.port = None
+            self.end(attempt, CONNECTION_REFUSED, number)
+        return 0
+
+    cdef int close_port(self, Port port) except -1:
+        ports = self.shared.get(port.server) if port.is_shared else None
+        if ports is not None and port in ports:
+            ports.remove(port)
+        if port is self.fresh:
+            self.fresh = None
+        port.by_id.clear()
+        port.outbox.clear()
+        self.sockets.close_socket(port)
+        return 0
+
+    cdef int close(self) except -1:
+        """Close every port; what waits on one ends without a reply."""
+        cdef Socket sock
+        for sock in list(self.sockets.by_handle.values()):
+            if sock.owner is self:
+                self.fail(<Port>sock, ECANCELED)
+        self.shared.clear()
+        self.unsent.clear()
+        return 0
+
+
+@cython.no_gc_clear  # `close` is called while everything is still there
+cdef class DatagramLane(AresLane):
+    """Carries plain questions over UDP itself, and all others over c-ares, as `AresLane` does."""
+
+    def __cinit__(self, Sockets sockets not None):
+        self.ports = Ports(sockets, self.ledger)
+
+    cpdef Try ask(self, object server, _wire.Question question, int wishes=0):
+        """As `AresLane.ask`; a plain question is not sent before the next flush."""
+        cdef PlainTry attempt
+        if wishes & ~PLAIN_WISHES or self.is_closed:
+            return AresLane.ask(self, server, question, wishes)
+        attempt = PlainTry.__new__(PlainTry)
+        attempt.server = server
+        attempt.question = question
+        attempt.wishes = wishes
+        attempt.sent_at = gdns_plain_monotonic()
+        self.ports.submit(attempt)
+        return attempt
+
+    cpdef object cancel(self, Try attempt):
+        """As `AresLane.cancel`, but that a try of this lane ends at once."""
+        cdef PlainTry plain
+        if attempt.ended:
+            return
+        if attempt.channel is not None:
+            AresLane.cancel(self, attempt)
+            return
+        plain = <PlainTry?>attempt
+        if plain.port is not None:
+            self.ports.leave(plain)
+        plain.withdrawn = True
+        self.ports.end(plain, CONNECTION_REFUSED, 0)
+
+    @property
+    def needs_flush(self) -> bool:
+        """Whether something is to be sent, arrived, or was cancelled, since the last flush."""
+        return bool(self.ports.unsent or self.ports.truncated or self.ledger.ready)
+
+    cpdef object flush(self):
+        """Send what waits to be sent, and let c-ares deal with what is its own."""
+        cdef Port port
+        cdef PlainTry attempt
+        self.ports.fresh = None
+        while self.ports.unsent:
+            port = self.ports.unsent.pop()
+            if port.fd >= 0 and port.outbox:
+                self.ports.send(port)
+        while self.ports.truncated:
+            attempt = self.ports.truncated.pop()
+            if not attempt.ended:
+                self.to_stream(attempt)
+        AresLane.flush(self)
+
+    cdef int to_stream(self, PlainTry attempt) except -1:
+        """Let c-ares ask again over TCP for what did not fit into a datagram."""
+        attempt.wishes |= USE_TCP
+        attempt.id = None  # c-ares gives it another
+        try:
+            self.submit(attempt)
+        except OSError as error:
+            self.ports.end(attempt, CONNECTION_REFUSED, error.errno or c_errno.ECONNREFUSED)
+        except MemoryError:
+            if not attempt.ended:
+                self.ports.end(attempt, CONNECTION_REFUSED, c_errno.ENOMEM)
+        return 0
+
+    def forget(self, server) -> None:
+        """Close everything that leads to `server`; tries under way end without a reply."""
+        cdef Socket sock
+        for sock in list(self.sockets.by_handle.values()):
+            if sock.owner is self.ports and (<Port>sock).server is server:
+                self.ports.fail(<Port>sock, ECANCELED)
+        AresLane.forget(self, server)
+
+    def close(self) -> None:
+        """End every try, and close every port and channel; safe to call twice."""
+        self.ports.close()
+        AresLane.close(self)
+
+    def abandon(self) -> None:
+        """Drop everything without a word to the servers: what a child does after a fork."""
+        self.ports.shared.clear()
+        self.ports.unsent.clear()
+        self.ports.truncated.clear()
+        self.ports.fresh = None
+        AresLane.abandon(self)
+
+    @property
+    def pending(self) -> int:
+        """How many tries are under way."""
+        cdef Socket sock
+        total = AresLane.pending.__get__(self)
+        for sock in self.sockets.by_handle.values():
+            if sock.owner is self.ports:
+                total += len((<Port>sock).by_id)
+        return total
