@@ -14,13 +14,16 @@ own takes other servers and other limits.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from gdns._version import __version__
-from gdns.errors import ConfigError, GaiError, HostError, ResolverClosed
+from gdns.errors import AddressRefused, ConfigError, GaiError, HostError, ResolverClosed
+from gdns.overrides import override
 from gdns.resolver import Resolver, default_resolver
 
 if TYPE_CHECKING:
+    from gdns import policy as policy
     from gdns.records import NXDOMAIN, YXDOMAIN, LifetimeTimeout, NoAnswer, NoNameservers
 
     _of_default = Resolver()
@@ -60,6 +63,7 @@ _METHODS = (
 _EXCEPTIONS_OF_RESOLVE = ("NXDOMAIN", "LifetimeTimeout", "NoAnswer", "NoNameservers", "YXDOMAIN")
 
 __all__ = [
+    "AddressRefused",
     "ConfigError",
     "GaiError",
     "HostError",
@@ -82,6 +86,7 @@ __all__ = [
     "gethostbyname_ex",
     "getnameinfo",
     "lookup",
+    "override",
     "resolve",
     "resolve_address",
     "resolve_name",
@@ -99,6 +104,8 @@ def __getattr__(name: str) -> Any:
         from gdns import records  # brings dnspython
 
         value = getattr(records, name)
+    elif name == "policy":
+        return importlib.import_module("gdns.policy")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

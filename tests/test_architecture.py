@@ -43,7 +43,7 @@ LAYERS = (
     # engine
     {"counters", "_ares", "_libcares", "_links", "_sockets", "flight", "hubs", "servers", "stub", "turns"},
     # policy
-    {"forward", "libc", "nss", "nss_dns", "sources"},
+    {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "sources"},
     # api
     {"arguments", "netdb", "records", "resolver", "trace"},
     # edge
