@@ -102,7 +102,9 @@ class AddressRefused(GaiError):
     """
 
     def __init__(self, host: str, addresses: tuple[str, ...]) -> None:
-        super().__init__(EAI_FAIL, f"The address policy refused {host or 'this host'}: {', '.join(addresses)}")
+        super().__init__(
+            EAI_FAIL, f"The address policy refused {host or 'this host'}: {', '.join(addresses)}"
+        )
         self.host = host
         self.addresses = addresses
 

@@ -18,7 +18,9 @@ Host = str | tuple[str, int]  # a host, or a host with the one port it is meant 
 Addresses = str | Sequence[str] | None
 
 Rule = tuple[int | None, tuple[str, ...] | None]  # port (None: any), addresses (None: there is no such name)
-Table = Mapping[str, tuple[Rule, ...]]  # by host in lower case without final dot; the first rule that fits counts
+Table = Mapping[
+    str, tuple[Rule, ...]
+]  # by host in lower case without final dot; the first rule that fits counts
 
 
 class Overridden(str):
@@ -128,11 +130,11 @@ def override(addresses: Mapping[Host, Addresses]) -> Override:
     The keys are hosts, or pairs of a host and the one port that is meant: `"api.example"`,
     `("api.example", 443)`. Case and a final dot make no difference, and a host that is not ASCII is meant by
     its A-labels (IDNA). A port is compared with the number that `getaddrinfo` or `create_connection` makes of
-    theirs, be it given as text or as a service's name; the functions without a port see only the hosts without one.
+    theirs, be it given as text or as a service's name; functions without a port see only hosts without one.
 
     The values are an address, a list of addresses, or None: there is no such name (EAI_NONAME). They come out
-    in the order given, which no rule of RFC 6724 changes, and only those of the family asked for (EAI_NODATA if
-    there is none). AI_CANONNAME gives the name asked for.
+    in the order given, which no rule of RFC 6724 changes, and only those of the family asked for (EAI_NODATA
+    if there is none). AI_CANONNAME gives the name asked for.
 
     `getaddrinfo`, `gethostbyname`, `gethostbyname_ex`, `lookup`, `create_connection`, and the first half of
     `gethostbyaddr` see them in every resolver, thread and greenlet; `resolve` asks DNS as ever. Nothing is
@@ -160,12 +162,14 @@ def parse(addresses: Mapping[Host, Addresses], is_idna2008: bool = False) -> Tab
             raise ConfigError(f"override: {key!r} means the same as a key before it")
         ports[port] = _parse_value(key, value)
     # a rule for one port comes before the one for all
-    return {host: tuple(sorted(ports.items(), key=lambda rule: rule[0] is None)) for host, ports in rules.items()}
+    return {
+        host: tuple(sorted(ports.items(), key=lambda rule: rule[0] is None)) for host, ports in rules.items()
+    }
 
 
 def _parse_key(key: Host, is_idna2008: bool) -> tuple[str, int | None]:
     host: object = key
-    port: object = None
+    port: int | None = None
     if isinstance(key, tuple):
         if len(key) != 2:
             raise TypeError(f"override: expected a host or (host, port), not {key!r}")

@@ -411,7 +411,7 @@ class Resolver:
     # --- what is put in the place of look-ups
 
     def override(self, addresses: Mapping[Host, Addresses]) -> Override:
-        """Give hosts other addresses, as `gdns.override` does, in this resolver alone and before the process'.
+        """Give hosts other addresses, as `gdns.override` does, in this resolver alone, before the process'.
 
         Returns a handle with `undo()`, a context manager too. Raises TypeError and ConfigError.
         """

@@ -175,7 +175,7 @@ def test_no_descriptor_is_opened_for_them():
         resolver = gdns.Resolver(nameservers=["192.0.2.53"], hub=gdns.hubs.NativeHub.of_this_thread())
         resolver.lookup("127.0.0.1")
         made = []
-        sys.addaudithook(lambda event, args: made.append((event, args)) if event == "socket.__new__" else None)
+        sys.addaudithook(lambda event, args: made.append(args) if event == "socket.__new__" else None)
         with gdns.override({"api.example": ["192.0.2.10", "2001:db8::1", "192.0.2.11"]}):
             import os
             before = os.listdir("/proc/self/fd")
@@ -210,7 +210,10 @@ def test_several_may_be_undone_in_any_order(resolver, dns_server):
 
 
 def test_the_latest_that_has_host_and_port_counts(resolver):
-    with gdns.override({("api.example", 443): "192.0.2.1"}), gdns.override({("api.example", 80): "192.0.2.2"}):
+    with (
+        gdns.override({("api.example", 443): "192.0.2.1"}),
+        gdns.override({("api.example", 80): "192.0.2.2"}),
+    ):
         assert stream(resolver, "api.example", 443) == ["192.0.2.1"]
         with gdns.override({"api.example": "192.0.2.3"}):
             assert stream(resolver, "api.example", 443) == ["192.0.2.3"]
@@ -332,7 +335,9 @@ def test_any_stack_answers_as_a_list_searched_from_its_end(layers):
     try:
         for layer, is_undone in layers:
             plain = [(key if isinstance(key, str) else key[0]).lower().removesuffix(".") for key in layer]
-            if len({(host, isinstance(key, str) or key[1]) for host, key in zip(plain, layer, strict=True)}) < len(layer):
+            if len(
+                {(host, isinstance(key, str) or key[1]) for host, key in zip(plain, layer, strict=True)}
+            ) < len(layer):
                 continue
             handle = gdns.override({key: f"192.0.2.{last}" for key, last in layer.items()})
             handles.append(handle)
