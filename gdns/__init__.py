@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     getnameinfo = _of_default.getnameinfo
     getfqdn = _of_default.getfqdn
     lookup = _of_default.lookup
+    create_connection = _of_default.create_connection
     resolve = _of_default.resolve
     resolve_address = _of_default.resolve_address
     resolve_name = _of_default.resolve_name
@@ -51,6 +52,7 @@ _METHODS = (
     "getnameinfo",
     "getfqdn",
     "lookup",
+    "create_connection",
     "resolve",
     "resolve_address",
     "resolve_name",
@@ -76,6 +78,7 @@ __all__ = [
     "YXDOMAIN",
     "__version__",
     "canonical_name",
+    "create_connection",
     "default_resolver",
     "explain",
     "flush",

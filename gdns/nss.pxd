@@ -18,6 +18,7 @@ cdef class Nss:
     cdef public HostsFile _hosts
     cdef public object overrides
     cdef public object policy
+    cdef public object eager
     cdef public object services
     cdef public object sources
     cdef bint _has_aliases

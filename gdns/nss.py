@@ -113,6 +113,7 @@ class Nss:
     ) -> None:
         self.overrides = overrides
         self.policy = policy
+        self.eager: Nss | None = None  # made by `gdns.eager`, for those who can begin with half of an answer
         self.stub = stub
         self.settings = settings
         self.is_idna2008 = is_idna2008
@@ -133,9 +134,7 @@ class Nss:
         """The same sources, but that `recorder` asks DNS, and is told what each of them said."""
         stub = cast("Stub", recorder)
         files = Files(self._hosts, self.services, self.sources)
-        nss = Nss(
-            stub, self.settings, self.lifetime, files, self.is_idna2008, self.overrides, self.policy
-        )
+        nss = Nss(stub, self.settings, self.lifetime, files, self.is_idna2008, self.overrides, self.policy)
         nss.recorder = recorder
         return nss
 
@@ -276,6 +275,7 @@ class Nss:
     def hosts_path(self) -> str:
         """Where the hosts file is."""
         return self._hosts.path
+
     def ordered(self, found: HostEntry) -> tuple[str, ...]:
         """The addresses of a host, most promising first; those given by the user stay as they are."""
         addresses = found.addresses

@@ -1,11 +1,11 @@
 """Policies: which addresses of a host a program may be sent to.
 
 A policy is a function of the host, as it was asked for, and of one of its addresses, as inet_ntop(3) writes
-it (for a literal perhaps with `%` and the number of an interface); it says True or False. `Resolver(policy=...)`
-asks it about every address that its functions would give, wherever they have it from: literals, the hosts
-file, overrides, DNS, the system's own resolver. What is refused is left out; where nothing is left,
-`gdns.AddressRefused` is raised. The policy runs in the greenlet of the caller, may wait there, and what it
-raises comes out. `resolve` gives records, not addresses to connect to, and asks no policy.
+it (for a literal perhaps with `%` and the number of an interface); it says True or False. A
+`Resolver(policy=...)` asks it about every address that its functions would give, wherever they have it from:
+literals, the hosts file, overrides, DNS, the system's own resolver. What is refused is left out; where
+nothing is left, `gdns.AddressRefused` is raised. The policy runs in the greenlet of the caller, may wait
+there, and what it raises comes out. `resolve` gives records, not addresses to connect to, and asks none.
 
 `public_only` is one; `allow` and `deny` make others out of networks, `all_of` and `any_of` out of policies::
 
@@ -133,13 +133,13 @@ def deny(networks: Iterable[str]) -> AddressPolicy:
 
 
 def all_of(*policies: AddressPolicy) -> AddressPolicy:
-    """Approve what every one of these policies approves; they are asked in turn, to the first that refuses."""
+    """Approve what every one of these policies approves; they are asked in turn, until one refuses."""
     _check(policies)
     return lambda host, address: all(is_approved(policy, host, address) for policy in policies)
 
 
 def any_of(*policies: AddressPolicy) -> AddressPolicy:
-    """Approve what one of these policies approves; they are asked in turn, up to the first that approves."""
+    """Approve what one of these policies approves; they are asked in turn, until one does."""
     _check(policies)
     return lambda host, address: any(is_approved(policy, host, address) for policy in policies)
 

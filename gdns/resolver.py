@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from socket import AF_UNSPEC
+from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, Unpack, cast
 from weakref import WeakSet
 
@@ -29,6 +29,8 @@ from gdns.stub import Stub
 from gdns.threads import local_base
 
 if TYPE_CHECKING:
+    import socket
+
     import dns.name
     import dns.rdataclass
     import dns.rdatatype
@@ -407,6 +409,42 @@ class Resolver:
 
         engine = self._engine()
         return explain(engine.nss, host, family, lifetime)
+
+    # --- connections
+
+    def create_connection(
+        self,
+        address: tuple[str | bytes | None, str | bytes | int | None],
+        timeout: float | None = _GLOBAL_DEFAULT_TIMEOUT,
+        source_address: tuple[str, int] | None = None,
+        *,
+        all_errors: bool = False,
+        attempt_delay: float = 0.25,
+        resolution_delay: float = 0.05,
+    ) -> socket.socket:
+        """Connect to a host over TCP, as `socket.create_connection`, but with Happy Eyeballs (RFC 8305).
+
+        Addresses are tried side by side, IPv6 and IPv4 in turn: the next one as soon as the one before has
+        failed, or `attempt_delay` seconds (0.01 to 10) after it was begun. The first connection made is the
+        one returned; the others are closed. If IPv4 is known first, IPv6 is given `resolution_delay` seconds
+        to come before it; what comes later joins in. An address that failed is tried last for half a minute.
+
+        `timeout` seconds cap look-up and connecting together, and are the timeout of the socket returned;
+        `socket.getdefaulttimeout()` if not given, None for no limit. Where `source_address` has a port,
+        addresses are tried one after the other, for two sockets cannot have it.
+
+        The policy is asked about the very addresses that are connected to; overrides count, with the port.
+        On gevent's hub the socket is gevent's; on gdns' own it is a plain `socket.socket`.
+
+        Raises GaiError where the look-up fails, AddressRefused where the policy refuses all; TimeoutError;
+        else the OSError of the address that failed last, or with `all_errors` an ExceptionGroup of them all.
+        ConfigError, TypeError and ValueError for arguments that cannot be used.
+        """
+        from gdns import connect
+
+        return connect.create_connection(
+            self._engine().nss, address, timeout, source_address, all_errors, attempt_delay, resolution_delay
+        )
 
     # --- what is put in the place of look-ups
 
