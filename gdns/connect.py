@@ -153,16 +153,19 @@ class _Race:
                 self._fail(lookup, all_errors)
 
     def close(self) -> None:
-        """Close what is still being connected, and end the look-up."""
+        """Close what is still being connected, and end the look-up; nothing refers to us any longer."""
         for attempt, _ in self._attempts.values():
             attempt.close()
         self._attempts.clear()
-        if self._watch is not None:
-            self._watch.close()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
         if self._epoll is not None:
             self._epoll.close()
-        if self._lookup is not None:
-            self._lookup.end()
+        lookup, self._lookup = self._lookup, None
+        if lookup is not None:
+            lookup.end()
+        self._errors = []
 
     # --- what is known
 
@@ -252,7 +255,9 @@ class _Race:
         if self._epoll is None or not self._attempts:
             return None
         for fd, _ in self._epoll.poll(0):
-            attempt, info = self._attempts[fd]
+            attempt, info = self._attempts.get(fd, (None, None))
+            if attempt is None or info is None:
+                continue  # after a fork, the set is the other process', too
             number = attempt.getsockopt(SOL_SOCKET, SO_ERROR)
             if not number:
                 del self._attempts[fd]

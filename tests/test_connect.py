@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import select
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from socket import AF_INET, AF_INET6, SOCK_STREAM
@@ -23,7 +24,8 @@ from hypothesis import strategies as st
 
 import gdns
 from gdns import AddressRefused, ConfigError, GaiError, Resolver, policy
-from gdns.connect import interleaved, refusals
+from gdns.connect import _Race, interleaved, refusals
+from gdns.eager import Lookup, _Other
 from gdns.testing import delay, silent
 from tests.parity import world
 
@@ -649,14 +651,8 @@ def test_a_greenlet_that_is_killed_while_it_looks_up_leaves_nothing_behind(resol
     dns_server.wait_for_query("www.example.", count=2)
     runner.kill(task)
     runner.sleep(0.01)
-    import greenlet
-
-    from gdns.eager import Lookup, _Other
-
     gc.collect()
-    helpers = [
-        o for o in gc.get_objects() if isinstance(o, (Lookup, _Other)) and isinstance(o, greenlet.greenlet)
-    ]
+    helpers = [o for o in gc.get_objects() if isinstance(o, (Lookup, _Other))]
     assert [helper for helper in helpers if helper] == []
 
 
@@ -690,6 +686,52 @@ def test_a_thousand_connections_leave_no_descriptor(resolver, net, run_all):
 
     with resolver.override({"www.example": ["127.0.0.1", "127.0.0.2"]}), descriptors_kept():
         run_all([connect] * 20, timeout=60.0)
+
+
+def test_what_a_connection_took_is_given_back_without_the_garbage_collector(resolver, net, spawned):
+    net.listen("127.0.0.2")
+
+    def both_ends():
+        resolver.create_connection(("www.example", net.port), 5.0).close()
+        with suppress(ConnectionRefusedError):
+            resolver.create_connection(("127.0.0.1", net.port), 5.0)
+
+    with resolver.override({"www.example": ["127.0.0.1", "127.0.0.2"]}):
+        spawned(both_ends)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                spawned(both_ends)
+            left = [found for found in gc.get_objects() if isinstance(found, (_Race, Lookup))]
+        finally:
+            gc.enable()
+    assert left == []
+
+
+def test_threads_connect_each_on_its_hub(dns_server, net):
+    net.listen("127.0.0.1", 64)
+    dns_server.add("www.example. A 127.0.0.1")
+    peers = []
+
+    def connect():
+        for _ in range(10):
+            with resolver.create_connection(("www.example", net.port), 10.0) as connection:
+                peers.append(connection.getpeername())
+
+    with Resolver(nameservers=[dns_server.address]) as resolver:
+        threads = [threading.Thread(target=connect) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert peers == [("127.0.0.1", net.port)] * 40
+
+
+def test_a_resolver_that_is_closed_looks_nothing_up(resolver, spawned):
+    resolver.close()
+    with pytest.raises(gdns.ResolverClosed):
+        spawned(lambda: resolver.create_connection(("www.example", 80), 5.0))
 
 
 # Other worlds
@@ -752,3 +794,27 @@ def test_addresses_that_swallow_everything_are_passed_in_turn():
     assert lines[0] == "['2001:db8:1::1', '198.51.100.1', '2001:db8:1::2', '127.0.0.1'] 127.0.0.1 True"
     assert lines[1].startswith("timed out connecting to '198.51.100.1'")
     assert lines[2] == "True"
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("test.test_socket") is None,
+    reason="CPython's tests are not installed (on Debian: libpython3-testsuite)",
+)
+def test_cpythons_own_tests_pass_with_ours_in_its_place():
+    """But for the one that puts a fake in the place of `socket.socket`."""
+    program = """if True:
+        import socket, unittest, gdns
+        from test import test_socket
+        socket.create_connection = gdns.create_connection
+        del test_socket.NetworkConnectionNoServer.test_create_connection_timeout
+        suite = unittest.TestSuite()
+        for name in ("NoServer", "AttributesTest", "BehaviourTest"):
+            tests = getattr(test_socket, "NetworkConnection" + name)
+            suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(tests))
+        done = unittest.TextTestRunner().run(suite)
+        print(done.testsRun >= 10, done.errors, done.failures, done.skipped)
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "True [] [] []\n", done.stderr
