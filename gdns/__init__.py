@@ -14,13 +14,16 @@ own takes other servers and other limits.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from gdns._version import __version__
-from gdns.errors import ConfigError, GaiError, HostError, ResolverClosed
+from gdns.errors import AddressRefused, ConfigError, GaiError, HostError, ResolverClosed
+from gdns.overrides import override
 from gdns.resolver import Resolver, default_resolver
 
 if TYPE_CHECKING:
+    from gdns import policy as policy
     from gdns.records import NXDOMAIN, YXDOMAIN, LifetimeTimeout, NoAnswer, NoNameservers
 
     _of_default = Resolver()
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     getnameinfo = _of_default.getnameinfo
     getfqdn = _of_default.getfqdn
     lookup = _of_default.lookup
+    create_connection = _of_default.create_connection
     resolve = _of_default.resolve
     resolve_address = _of_default.resolve_address
     resolve_name = _of_default.resolve_name
@@ -48,6 +52,7 @@ _METHODS = (
     "getnameinfo",
     "getfqdn",
     "lookup",
+    "create_connection",
     "resolve",
     "resolve_address",
     "resolve_name",
@@ -60,6 +65,7 @@ _METHODS = (
 _EXCEPTIONS_OF_RESOLVE = ("NXDOMAIN", "LifetimeTimeout", "NoAnswer", "NoNameservers", "YXDOMAIN")
 
 __all__ = [
+    "AddressRefused",
     "ConfigError",
     "GaiError",
     "HostError",
@@ -72,6 +78,7 @@ __all__ = [
     "YXDOMAIN",
     "__version__",
     "canonical_name",
+    "create_connection",
     "default_resolver",
     "explain",
     "flush",
@@ -82,6 +89,7 @@ __all__ = [
     "gethostbyname_ex",
     "getnameinfo",
     "lookup",
+    "override",
     "resolve",
     "resolve_address",
     "resolve_name",
@@ -99,6 +107,8 @@ def __getattr__(name: str) -> Any:
         from gdns import records  # brings dnspython
 
         value = getattr(records, name)
+    elif name == "policy":
+        return importlib.import_module("gdns.policy")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -95,6 +95,23 @@ class ResolverClosed(GaiError):
         super().__init__(EAI_FAIL, "The resolver was closed", outcome)
 
 
+class AddressRefused(GaiError):
+    """The resolver's policy refused every address of a host. Its number is EAI_FAIL.
+
+    `host` is as it was asked for, `addresses` are those that were refused.
+    """
+
+    def __init__(self, host: str, addresses: tuple[str, ...]) -> None:
+        super().__init__(
+            EAI_FAIL, f"The address policy refused {host or 'this host'}: {', '.join(addresses)}"
+        )
+        self.host = host
+        self.addresses = addresses
+
+    def __reduce__(self) -> tuple[type[AddressRefused], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.host, self.addresses)
+
+
 class HostError(socket.herror):
     """A failed look-up by the older functions: a `socket.herror` with its `outcome`, as in `GaiError`."""
 

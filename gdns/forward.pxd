@@ -3,4 +3,4 @@
 from gdns.entries cimport Failure, Foreign, HostEntry
 from gdns.nss cimport Nss
 
-cpdef find(Nss nss, str name, int family, int flags, ends_at)
+cpdef find(Nss nss, str name, int family, int flags, ends_at, int port=*)

@@ -8,11 +8,13 @@ import os
 from socket import AF_INET6, AF_UNSPEC, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_V4MAPPED
 from typing import Final
 
+from gdns.approval import AddressPolicy, approved
 from gdns.entries import Failure, Foreign, HostEntry
 from gdns.errors import EAI_ADDRFAMILY, EAI_NONAME, EAI_SYSTEM, GaiError, ResolverClosed
 from gdns.literals import Literal, LiteralError, parse_literal
 from gdns.nss import Nss
 from gdns.outcome import CLOSED
+from gdns.overrides import Overridden
 
 AI_IDN = 0x40  # netdb.h; the socket module has no names for these
 AI_CANONIDN = 0x80
@@ -20,9 +22,12 @@ BROADCAST: Final = ("255.255.255.255", "<broadcast>")
 
 
 def find(
-    nss: Nss, name: str, family: int, flags: int, ends_at: float | None
+    nss: Nss, name: str, family: int, flags: int, ends_at: float | None, port: int = 0
 ) -> HostEntry | Failure | Foreign:
-    """The addresses of a host in the order of their source; if it is an address, that one."""
+    """The addresses of a host in the order of their source; if it is an address, that one.
+
+    No policy has seen them yet.
+    """
     if flags & AI_IDN and not name.isascii():
         return Foreign(f"AI_IDN encodes {name!r} as the locale says")
     if ":" in name or "0" <= name[:1] <= "9":
@@ -33,13 +38,14 @@ def find(
         if literal is not None:
             return Failure(EAI_ADDRFAMILY if literal is LiteralError.FAMILY else EAI_NONAME)
     if not flags:
-        return nss.host_addresses(name, family, ends_at)
+        return nss.host_addresses(name, family, ends_at, port)
     if flags & AI_NUMERICHOST:
         return Failure(EAI_NONAME)
     found = nss.host_addresses(
         name,
         family,
         ends_at,
+        port,
         is_canonical=flags & AI_CANONNAME != 0,
         is_mapped=family == AF_INET6 and flags & AI_V4MAPPED != 0,
         wants_all=flags & AI_ALL != 0,
@@ -48,6 +54,7 @@ def find(
         flags & AI_CANONIDN
         and flags & AI_CANONNAME
         and isinstance(found, HostEntry)
+        and not isinstance(found.origin, Overridden)
         and "xn--" in found.names()[0].lower()
     ):
         return Foreign("AI_CANONIDN decodes A-labels as the locale says")
@@ -63,19 +70,30 @@ def gai_error(failure: Failure) -> OSError:
     return GaiError(failure.eai, None, outcome)
 
 
-def first_address(nss: Nss, name: str, family: int, ends_at: float | None) -> str:
-    """The address that CPython's gethostby* functions take a host for."""
+def first_address(
+    nss: Nss, name: str, family: int, ends_at: float | None, policy: AddressPolicy | None
+) -> str:
+    """The address that CPython's gethostby* functions take a host for, of those that the policy approves."""
     if not name:
         if family == AF_UNSPEC:
             raise OSError("wildcard resolved to multiple address")
-        return "0.0.0.0"
-    if name in BROADCAST:
-        return "255.255.255.255"
-    found = find(nss, name, family, 0, ends_at)
-    if isinstance(found, Foreign):
-        infos = nss.ask_system(ends_at, _socket.getaddrinfo, os.fsencode(name), None, family)
-        return str(infos[0][4][0])
-    if isinstance(found, Failure):
-        raise gai_error(found)
-    addresses = found.addresses
-    return addresses[0] if len(addresses) == 1 else nss.in_order(addresses)[0]
+        addresses: tuple[str, ...] = ("0.0.0.0",)
+    elif name in BROADCAST:
+        addresses = ("255.255.255.255",)
+    else:
+        found = find(nss, name, family, 0, ends_at)
+        if isinstance(found, Foreign):
+            infos = nss.ask_system(ends_at, _socket.getaddrinfo, os.fsencode(name), None, family)
+            addresses = tuple(str(info[4][0]) for info in infos)
+        elif isinstance(found, Failure):
+            raise gai_error(found)
+        else:
+            if policy is not None:
+                found = approved_entry(policy, name, found)
+            return nss.ordered(found)[0]
+    return addresses[0] if policy is None else approved(policy, name, addresses)[0]
+
+
+def approved_entry(policy: AddressPolicy, host: str | None, found: HostEntry) -> HostEntry:
+    """What is left of a host's addresses; raises as `approved`."""
+    return HostEntry(approved(policy, host, found.addresses), found.origin)

@@ -26,6 +26,7 @@ from socket import (
 )
 from typing import Final
 
+from gdns.approval import AddressPolicy, approved
 from gdns.arguments import Hints, c_int, hints_of, text_of
 from gdns.endpoints import endpoints, service_text
 from gdns.entries import Failure, Foreign, HostEntry, Miss
@@ -42,7 +43,7 @@ from gdns.errors import (
     HostError,
     ResolverClosed,
 )
-from gdns.forward import BROADCAST, find, first_address, gai_error
+from gdns.forward import BROADCAST, approved_entry, find, first_address, gai_error
 from gdns.nss import Nss
 from gdns.outcome import CLOSED, Outcome
 
@@ -91,17 +92,21 @@ def getaddrinfo(
     if name is None:
         found: HostEntry | Failure | Foreign = _this_host(hints)
     else:
-        found = find(nss, name, hints.family, hints.flags, ends_at)
+        found = find(nss, name, hints.family, hints.flags, ends_at, ends[0][2])
     if isinstance(found, Foreign):
         infos = nss.ask_system(ends_at, _socket.getaddrinfo, host, port, *hints)
+        if nss.policy is not None:
+            infos = _approved_infos(nss.policy, name, infos)
         return [(_FAMILIES[info[0]], _TYPES.get(info[1], info[1]), *info[2:]) for info in infos]
     if isinstance(found, Failure):
         raise gai_error(found)
+    if nss.policy is not None:
+        found = approved_entry(nss.policy, name, found)
     addresses = found.addresses
     if len(addresses) != 1:
         if not addresses:
             raise GaiError(EAI_NONAME)
-        addresses = nss.in_order(addresses)
+        addresses = nss.ordered(found)
     infos = []
     for address in addresses:
         if ":" in address:
@@ -133,12 +138,14 @@ def lookup(nss: Nss, host: str, family: int = 0, lifetime: float | None = None) 
     ends_at = nss.ends_at(lifetime)
     found = find(nss, name, family, 0, ends_at)
     if isinstance(found, HostEntry):
-        addresses = found.addresses
-        return addresses if len(addresses) == 1 else tuple(nss.in_order(addresses))
+        if nss.policy is not None:
+            found = approved_entry(nss.policy, name, found)
+        return nss.ordered(found)
     if isinstance(found, Failure):
         raise gai_error(found)
     infos = nss.ask_system(ends_at, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
-    return tuple(str(info[4][0]) for info in infos)
+    addresses = tuple(str(info[4][0]) for info in infos)
+    return addresses if nss.policy is None else approved(nss.policy, name, addresses)
 
 
 def _checked(nss: Nss, hints: Hints, name: str | None) -> Hints:
@@ -155,6 +162,15 @@ def _checked(nss: Nss, hints: Hints, name: str | None) -> Hints:
         elif not (has_ipv4 if hints.family == AF_INET else has_ipv6):
             raise GaiError(EAI_NONAME)
     return hints
+
+
+def _approved_infos(policy: AddressPolicy, host: str | None, infos: list[AddrInfo]) -> list[AddrInfo]:
+    """The tuples whose addresses the policy approves; the first of them has the canonical name."""
+    left = set(approved(policy, host, (str(info[4][0]) for info in infos)))
+    kept = [info for info in infos if info[4][0] in left]
+    if kept and infos[0][3]:
+        kept[0] = (*kept[0][:3], infos[0][3], kept[0][4])
+    return kept
 
 
 def _this_host(hints: Hints) -> HostEntry:
@@ -175,7 +191,7 @@ def gethostbyname(nss: Nss, host: bytes | bytearray | str) -> str:
     """As `socket.gethostbyname`: the first IPv4 address. Raises GaiError, TypeError, UnicodeError."""
     name = text_of("gethostbyname", host, nss.is_idna2008)
     sys.audit("socket.gethostbyname", host)
-    return first_address(nss, name, AF_INET, nss.ends_at())
+    return first_address(nss, name, AF_INET, nss.ends_at(), nss.policy)
 
 
 def gethostbyname_ex(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[str], list[str]]:
@@ -188,14 +204,19 @@ def gethostbyname_ex(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list
     ends_at = nss.ends_at()
     is_special = not name or name in BROADCAST or ":" in name or "0" <= name[:1] <= "9"
     if is_special:
-        address = first_address(nss, name, AF_INET, ends_at)
+        address = first_address(nss, name, AF_INET, ends_at, nss.policy)
         if name and not name.strip("0123456789."):
             return name, [], [address]
     found = nss.host_addresses(name, AF_INET, ends_at)
     if isinstance(found, Foreign):
-        return nss.ask_system(ends_at, _socket.gethostbyname_ex, host)
+        name_of_system, aliases, addresses = nss.ask_system(ends_at, _socket.gethostbyname_ex, host)
+        if nss.policy is not None:
+            addresses = list(approved(nss.policy, name, addresses))
+        return name_of_system, aliases, addresses
     if isinstance(found, Failure):
         raise HostError(found.h_errno, found.outcome) if is_special else gai_error(found)
+    if nss.policy is not None:
+        found = approved_entry(nss.policy, name, found)
     canonical_name, aliases = found.names()
     return _as_utf8(canonical_name), [_as_utf8(alias) for alias in aliases], list(found.addresses)
 
@@ -205,10 +226,16 @@ def gethostbyaddr(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[st
 
     Raises GaiError if the host has no address, HostError if that has no name; TypeError, UnicodeError.
     """
+    return _host_by_addr(nss, host, nss.policy)
+
+
+def _host_by_addr(
+    nss: Nss, host: bytes | bytearray | str, policy: AddressPolicy | None
+) -> tuple[str, list[str], list[str]]:
     name = text_of("gethostbyaddr", host, nss.is_idna2008)
     sys.audit("socket.gethostbyaddr", host)
     ends_at = nss.ends_at()
-    address = first_address(nss, name, AF_UNSPEC, ends_at).partition("%")[0]
+    address = first_address(nss, name, AF_UNSPEC, ends_at, policy).partition("%")[0]
     found = _names_of(nss, address, ends_at)
     if isinstance(found, Foreign):
         return nss.ask_system(ends_at, _socket.gethostbyaddr, address)
@@ -230,7 +257,7 @@ def getfqdn(nss: Nss, name: str = "") -> str:
     if not name or name in ("0.0.0.0", "::"):
         name = gethostname()
     try:
-        canonical_name, aliases, _ = gethostbyaddr(nss, name)
+        canonical_name, aliases, _ = _host_by_addr(nss, name, None)  # no address is handed out
     except OSError:
         return name
     return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)

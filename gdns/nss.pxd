@@ -16,6 +16,9 @@ cdef class Nss:
     cdef public tuple _steps
     cdef public Dns _dns
     cdef public HostsFile _hosts
+    cdef public object overrides
+    cdef public object policy
+    cdef public object eager
     cdef public object services
     cdef public object sources
     cdef bint _has_aliases
@@ -26,8 +29,9 @@ cdef class Nss:
     cpdef ends_at(self, lifetime=*)
     @cython.locals(step=Step, is_plain=bint, is_checked=bint, misses=tuple)
     cpdef host_addresses(
-        self, str name, int family, ends_at=*, bint is_canonical=*, bint is_mapped=*, bint wants_all=*
+        self, str name, int family, ends_at=*, int port=*, bint is_canonical=*, bint is_mapped=*, bint wants_all=*
     )
+    cpdef ordered(self, HostEntry found)
     @cython.locals(is_ordinary_name=bint)
     cdef _find(self, Step step, str name, int family, bint is_checked, ends_at)
 

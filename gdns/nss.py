@@ -34,11 +34,13 @@ from gdns.nss_dns import Dns
 from gdns.nss_modules import Source, Step, steps
 from gdns.nsswitch import Action, Status
 from gdns.ordering import Policy, deciding_rule, order
+from gdns.overrides import PROCESS, Overridden, Overrides
 from gdns.services import Services
 from gdns.sources import Sources
 from gdns.threads import local_base
 
 if TYPE_CHECKING:
+    from gdns.approval import AddressPolicy
     from gdns.config import Settings
     from gdns.stub import Stub
     from gdns.trace import Recorder
@@ -95,7 +97,8 @@ class Nss:
 
     `settings` are what the system's files say, with what the caller put over it. `lifetime` caps a look-up,
     in seconds, where the call itself does not. `files` are the calling thread's, unless given. `is_idna2008`
-    says how names beyond ASCII are encoded.
+    says how names beyond ASCII are encoded. `overrides` are asked before all
+    sources. `policy` (`gdns.policy`) is for those who hand addresses out.
     """
 
     def __init__(
@@ -105,7 +108,12 @@ class Nss:
         lifetime: float | None = None,
         files: Files | None = None,
         is_idna2008: bool = False,
+        overrides: Overrides = PROCESS,
+        policy: AddressPolicy | None = None,
     ) -> None:
+        self.overrides = overrides
+        self.policy = policy
+        self.eager: Nss | None = None  # made by `gdns.eager`, for those who can begin with half of an answer
         self.stub = stub
         self.settings = settings
         self.is_idna2008 = is_idna2008
@@ -126,7 +134,7 @@ class Nss:
         """The same sources, but that `recorder` asks DNS, and is told what each of them said."""
         stub = cast("Stub", recorder)
         files = Files(self._hosts, self.services, self.sources)
-        nss = Nss(stub, self.settings, self.lifetime, files, self.is_idna2008)
+        nss = Nss(stub, self.settings, self.lifetime, files, self.is_idna2008, self.overrides, self.policy)
         nss.recorder = recorder
         return nss
 
@@ -141,6 +149,7 @@ class Nss:
         name: str,
         family: int,
         ends_at: float | None = None,
+        port: int = 0,
         is_canonical: bool = False,
         is_mapped: bool = False,
         wants_all: bool = False,
@@ -150,7 +159,12 @@ class Nss:
         `family` is AF_UNSPEC, AF_INET or AF_INET6. `name` is no address; octets beyond ASCII are as
         `os.fsdecode` gives them. `is_canonical` says that the canonical name is wanted: glibc then also asks
         for names that no host can have. `is_mapped` and `wants_all` are AI_V4MAPPED and AI_ALL of AF_INET6.
+        `port` is what the addresses are wanted for, 0 for none: an override may be for one port alone.
         """
+        if self.overrides.table:
+            given = self.overrides.find(name, port, family, is_mapped, wants_all)
+            if given is not None:
+                return given
         # gethostbyname2_r: a way of its own through the sources
         is_plain = family == AF_INET and not is_canonical
         if is_plain and _looks_numeric(name):
@@ -261,6 +275,13 @@ class Nss:
     def hosts_path(self) -> str:
         """Where the hosts file is."""
         return self._hosts.path
+
+    def ordered(self, found: HostEntry) -> tuple[str, ...]:
+        """The addresses of a host, most promising first; those given by the user stay as they are."""
+        addresses = found.addresses
+        if len(addresses) < 2 or isinstance(found.origin, Overridden):
+            return addresses
+        return self.in_order(addresses)
 
     def ask_system(self, ends_at: float | None, function: Callable[..., T], *arguments: object) -> T:
         """Let the system's own resolver answer: call a function of `_socket` in a thread.

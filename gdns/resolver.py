@@ -6,13 +6,14 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from socket import AF_UNSPEC
+from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, Unpack, cast
 from weakref import WeakSet
 
 from gdns import hubs, netdb
 from gdns._ares import AUTHENTIC_DATA, USE_EDNS, USE_TCP
 from gdns._wire import Question
+from gdns.approval import AddressPolicy, check_policy
 from gdns.arguments import c_int
 from gdns.cache import Cache, Dumped
 from gdns.config import ResolvConf, Settings, System
@@ -21,12 +22,15 @@ from gdns.errors import ConfigError
 from gdns.hooks import Hook, Hooks, OnOutcome, OnQuery
 from gdns.names import encode_idna, to_labels
 from gdns.nss import Nss
+from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
 from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
 from gdns.threads import local_base
 
 if TYPE_CHECKING:
+    import socket
+
     import dns.name
     import dns.rdataclass
     import dns.rdatatype
@@ -55,6 +59,8 @@ class Shared:
         "domains",
         "asked",
         "is_idna2008",
+        "overrides",
+        "policy",
     )
 
     def __init__(
@@ -64,8 +70,11 @@ class Shared:
         addresses: Sequence[ServerAddress] | None,
         domains: Mapping[bytes, Sequence[ServerAddress]],
         is_idna2008: bool,
+        policy: AddressPolicy | None,
     ) -> None:
         self.is_idna2008 = is_idna2008
+        self.policy = policy
+        self.overrides = Overrides(PROCESS, is_idna2008)
         self.cache = cache
         self.prefetches = prefetches
         self.counters = Counters()
@@ -112,7 +121,14 @@ class Engine:
             counters=shared.counters,
             hooks=shared.hooks,
         )
-        self.nss = Nss(self.stub, settings, lifetime, is_idna2008=shared.is_idna2008)
+        self.nss = Nss(
+            self.stub,
+            settings,
+            lifetime,
+            is_idna2008=shared.is_idna2008,
+            overrides=shared.overrides,
+            policy=shared.policy,
+        )
         _stubs.add(self.stub)
 
 
@@ -136,6 +152,12 @@ class Resolver:
     `idna` is 2003 for the A-labels that CPython's own functions make of names beyond ASCII, or 2008 for those
     of RFC 5891 with the mappings of UTS 46 (the extra "idna").
 
+    `policy` is asked about every address before the functions that give addresses hand it out: a function of
+    the host and the address that says True or False (`gdns.policy`). `override` gives hosts other addresses,
+    as `gdns.override` does, for this resolver alone.
+
+    None means: what resolv.conf says, or glibc's default where `nameservers` are given.
+
     Raises ConfigError for a setting that cannot be used, TypeError for one of the wrong type. A resolver may
     be used from any thread and any greenlet; `close` it, or use it in a `with` statement.
     """
@@ -158,6 +180,8 @@ class Resolver:
         max_ttl: float = 86_400.0,
         serve_stale: float = 0.0,
         prefetch: bool = False,
+        policy: AddressPolicy | None = None,
+        override: Mapping[Host, Addresses] | None = None,
         idna: int = 2003,
         hub: Hub | None = None,
     ) -> None:
@@ -186,8 +210,15 @@ class Resolver:
         if kept.min_ttl > kept.max_ttl:
             raise ConfigError(f"min_ttl: {min_ttl!r} is more than max_ttl, {max_ttl!r}")
         self._shared = Shared(
-            kept if cache else None, bool(prefetch), addresses, _parse_domains(domains or {}), idna == 2008
+            kept if cache else None,
+            bool(prefetch),
+            addresses,
+            _parse_domains(domains or {}),
+            idna == 2008,
+            check_policy(policy),
         )
+        if override is not None:
+            self._shared.overrides.add(override)
         self._hub = hub
         self._system = System()
         self._is_closed = False
@@ -378,6 +409,51 @@ class Resolver:
 
         engine = self._engine()
         return explain(engine.nss, host, family, lifetime)
+
+    # --- connections
+
+    def create_connection(
+        self,
+        address: tuple[str | bytes | None, str | bytes | int | None],
+        timeout: float | None = _GLOBAL_DEFAULT_TIMEOUT,
+        source_address: tuple[str, int] | None = None,
+        *,
+        all_errors: bool = False,
+        attempt_delay: float = 0.25,
+        resolution_delay: float = 0.05,
+    ) -> socket.socket:
+        """Connect to a host over TCP, as `socket.create_connection`, but with Happy Eyeballs (RFC 8305).
+
+        Addresses are tried side by side, IPv6 and IPv4 in turn: the next one as soon as the one before has
+        failed, or `attempt_delay` seconds (0.01 to 10) after it was begun. The first connection made is the
+        one returned; the others are closed. If IPv4 is known first, IPv6 is given `resolution_delay` seconds
+        to come before it; what comes later joins in. An address that failed is tried last for half a minute.
+
+        `timeout` seconds cap look-up and connecting together, and are the timeout of the socket returned;
+        `socket.getdefaulttimeout()` if not given, None for no limit. Where `source_address` has a port,
+        addresses are tried one after the other, for two sockets cannot have it.
+
+        The policy is asked about the very addresses that are connected to; overrides count, with the port.
+        On gevent's hub the socket is gevent's; on gdns' own it is a plain `socket.socket`.
+
+        Raises GaiError where the look-up fails, AddressRefused where the policy refuses all; TimeoutError;
+        else the OSError of the address that failed last, or with `all_errors` an ExceptionGroup of them all.
+        ConfigError, TypeError and ValueError for arguments that cannot be used.
+        """
+        from gdns import connect
+
+        return connect.create_connection(
+            self._engine().nss, address, timeout, source_address, all_errors, attempt_delay, resolution_delay
+        )
+
+    # --- what is put in the place of look-ups
+
+    def override(self, addresses: Mapping[Host, Addresses]) -> Override:
+        """Give hosts other addresses, as `gdns.override` does, in this resolver alone, before the process'.
+
+        Returns a handle with `undo()`, a context manager too. Raises TypeError and ConfigError.
+        """
+        return self._shared.overrides.add(addresses)
 
     # --- engines
 

@@ -13,12 +13,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from gdns import netdb
-from gdns.entries import Foreign, HostEntry, Miss
+from gdns.arguments import text_of
+from gdns.entries import Failure, Foreign, HostEntry, Miss
 from gdns.nss_modules import Source
 from gdns.outcome import Outcome
 
 if TYPE_CHECKING:
     from gdns._wire import Question
+    from gdns.approval import AddressPolicy
     from gdns.nss import Nss
     from gdns.nss_modules import Step
     from gdns.stub import Stub
@@ -32,7 +34,7 @@ class Event:
     """One thing that happened, with what happened in its course.
 
     `kind` is "literal", "override", "files", "dns", "module", "system", "special name", "name", "question",
-    "try", "order" or "rule"; `text` is a line for people, `facts` the same in plain values.
+    "try", "policy", "order" or "rule"; `text` is a line for people, `facts` the same in plain values.
     """
 
     kind: str
@@ -103,6 +105,7 @@ class Recorder:
         self._stub = stub
         self.outcomes: list[Outcome] = []
         self.notes: list[tuple[Step, HostEntry | Miss | Foreign, tuple[Outcome, ...]]] = []
+        self.refused: list[str] = []  # by the policy
         self._told = 0  # how many outcomes the notes have
 
     def __getattr__(self, name: str) -> Any:
@@ -122,6 +125,17 @@ class Recorder:
         self.outcomes += both
         return both
 
+    def judged_by(self, policy: AddressPolicy) -> AddressPolicy:
+        """The policy, but what it refuses is kept."""
+
+        def judge(host: str, address: str) -> bool:
+            is_approved = policy(host, address)
+            if is_approved is False:
+                self.refused.append(address)
+            return is_approved
+
+        return judge
+
     def note(self, step: Step, result: HostEntry | Miss | Foreign) -> None:
         """A source has said what it has."""
         self.notes.append((step, result, tuple(self.outcomes[self._told :])))
@@ -135,6 +149,9 @@ def explain(nss: Nss, host: str, family: int = 0, lifetime: float | None = None)
     """
     recorder = Recorder(nss.stub)
     recorded = nss.recorded_by(recorder)
+    if nss.policy is not None:
+        recorded.policy = recorder.judged_by(nss.policy)
+    given = nss.overrides.find(text_of("lookup", host, nss.is_idna2008), 0, family)
     began = monotonic()
     addresses: tuple[str, ...] = ()
     error = None
@@ -146,13 +163,24 @@ def explain(nss: Nss, host: str, family: int = 0, lifetime: float | None = None)
         error = caught
     elapsed = monotonic() - began
     events = [_event_of(recorded, *note) for note in recorder.notes]
-    if not events:
+    if given is not None:
+        events.append(_override(host, given))
+    elif not events:
         events.append(_without_sources(host, addresses, error))
     elif not isinstance(recorder.notes[-1][1], (HostEntry, Foreign)) and addresses:
         events.append(Event("special name", f"{host} means this host (RFC 6761)"))
-    if len(addresses) > 1:
+    if recorder.refused:
+        text = f"the policy refused {', '.join(recorder.refused)}"
+        events.append(Event("policy", text, {"refused": recorder.refused}))
+    if len(addresses) > 1 and given is None:
         events.append(_order(recorded, addresses))
     return Trace(host, family, addresses, error, elapsed, tuple(recorder.outcomes), tuple(events))
+
+
+def _override(host: str, given: HostEntry | Failure) -> Event:
+    addresses = [*given.addresses] if isinstance(given, HostEntry) else []
+    what = ", ".join(addresses) or "to have none of the addresses asked for"
+    return Event("override", f"{host} is overridden: {what}; nobody is asked", {"addresses": addresses})
 
 
 def _without_sources(host: str, addresses: Sequence[str], error: OSError | None) -> Event:

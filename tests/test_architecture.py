@@ -31,6 +31,7 @@ LAYERS = (
         "literals",
         "names",
         "nsswitch",
+        "refusals",
         "nss_modules",
         "ordering",
         "outcome",
@@ -55,9 +56,9 @@ LAYERS = (
         "turns",
     },
     # policy
-    {"forward", "libc", "nss", "nss_dns", "sources"},
+    {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "sources"},
     # api
-    {"arguments", "netdb", "records", "resolver", "trace"},
+    {"arguments", "connect", "eager", "netdb", "records", "resolver", "trace"},
     # edge
     {"__init__", "__main__", "cli", "metrics", "testing"},
 )

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 import gdns
-from gdns import Resolver
+from gdns import Resolver, policy
 from gdns.testing import rcode, silent, truncated
 from gdns.trace import explain
 
@@ -170,3 +170,25 @@ def test_what_is_no_host_or_family_is_refused_as_by_lookup(resolver):
         resolver.explain("a..b")
     with pytest.raises(gdns.GaiError):
         resolver.explain("www.example", 99)
+
+
+def test_an_override_is_told(resolver, dns_server):
+    with resolver.override({"api.example": ["192.0.2.10", "192.0.2.1"], "gone.example": None}):
+        trace = resolver.explain("API.example")
+        assert kinds(trace) == ["override"]
+        assert trace.as_dict()["events"][0]["addresses"] == ["192.0.2.10", "192.0.2.1"]
+        assert "API.example is overridden: 192.0.2.10, 192.0.2.1" in str(trace)
+        gone = resolver.explain("gone.example")
+    assert (kinds(gone), gone.addresses) == (["override"], ())
+    assert dns_server.questions == []
+
+
+def test_what_a_policy_refuses_is_told(dns_server, runner):
+    dns_server.add("www.example. A 192.0.2.1", "www.example. A 198.51.100.1")
+    refuse = policy.deny(["192.0.2.0/24"])
+    with Resolver(nameservers=[dns_server.address], policy=refuse, hub=runner.hub) as resolver:
+        some = resolver.explain("www.example")
+        assert (some.addresses, some.as_dict()["events"][-1]["refused"]) == (("198.51.100.1",), ["192.0.2.1"])
+        none = resolver.explain("192.0.2.9")
+    assert "the policy refused 192.0.2.9" in str(none)
+    assert isinstance(none.error, gdns.AddressRefused)
