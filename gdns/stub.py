@@ -315,7 +315,8 @@ class Stub(Turns):
         if reply is None:
             detail = attempt.error
             status = UNREACHABLE
-            server.note_failure(now)
+            if flight.question.is_plain:  # else it may be the address to send from that is no good
+                server.note_failure(now)
         else:
             server.note_reply(now - attempt.sent_at)
             status = status_of(reply)
