@@ -27,6 +27,7 @@ from gdns.stub import Stub
 from gdns.threads import local_base
 
 if TYPE_CHECKING:
+    import dns.edns
     import dns.name
     import dns.rdataclass
     import dns.rdatatype
@@ -189,6 +190,7 @@ class Resolver:
             kept if cache else None, bool(prefetch), addresses, _parse_domains(domains or {}), idna == 2008
         )
         self._hub = hub
+        self._asks: records.Extras = {}  # what `use_edns` and `set_flags` have set
         self._system = System()
         self._is_closed = False
         self._local = _ThreadLocal()
@@ -259,12 +261,18 @@ class Resolver:
         source_port: int = 0,
         lifetime: float | None = None,
         search: bool | None = None,
+        **extras: Unpack[records.Extras],
     ) -> dns.resolver.Answer:
         """The records of a name, as `dns.resolver.Resolver.resolve` gives them.
 
-        Asks DNS alone: neither the hosts file nor a cache of the system's. Raises NXDOMAIN, NoAnswer,
-        YXDOMAIN, NoNameservers, LifetimeTimeout of `gdns.records`, which are dnspython's too; dnspython's
-        exceptions for names and types that cannot be asked for; ResolverClosed.
+        Asks DNS alone: neither the hosts file nor a cache of the system's. `source` and `source_port` are
+        sent from. By keyword: `want_dnssec`, `checking_disabled`, `authentic_data` and `no_recursion` set the
+        bits DO, CD, AD and clear RD; `use_edns` asks with EDNS, and so with a DNS cookie, `edns_options` are
+        `dns.edns.Option`s to go with it. What is not given is as `use_edns` and `set_flags` have set it.
+
+        Raises NXDOMAIN, NoAnswer, YXDOMAIN, NoNameservers, LifetimeTimeout of `gdns.records`, which are
+        dnspython's too; dnspython's exceptions for names and types that cannot be asked for; ResolverClosed;
+        ValueError, TypeError and OSError for a source, or options, with which nobody can be asked.
         """
         from gdns import records
 
@@ -279,13 +287,14 @@ class Resolver:
             source_port,
             lifetime,
             search,
+            **self._asks | extras,
         )
 
     def resolve_address(self, ipaddr: str, **options: Unpack[records.Options]) -> dns.resolver.Answer:
         """The PTR records of an address, as `dns.resolver.resolve_address`; else as `resolve`."""
         from gdns import records
 
-        return records.resolve_address(self._engine(), ipaddr, **options)
+        return records.resolve_address(self._engine(), ipaddr, **{**self._asks, **options})  # type: ignore[arg-type]
 
     def resolve_name(
         self, name: dns.name.Name | str, family: int = AF_UNSPEC, **options: Unpack[records.Options]
@@ -293,13 +302,13 @@ class Resolver:
         """The A and AAAA records of a name, as `dns.resolver.resolve_name`; else as `resolve`."""
         from gdns import records
 
-        return records.resolve_name(self._engine(), name, family, **options)
+        return records.resolve_name(self._engine(), name, family, **{**self._asks, **options})  # type: ignore[arg-type]
 
     def canonical_name(self, name: dns.name.Name | str) -> dns.name.Name:
         """The end of a name's CNAME chain, as `dns.resolver.canonical_name`; else as `resolve`."""
         from gdns import records
 
-        return records.canonical_name(self._engine(), name)
+        return records.canonical_name(self._engine(), name, **self._asks)
 
     def zone_for_name(
         self,
@@ -314,7 +323,33 @@ class Resolver:
         """
         from gdns import records
 
-        return records.zone_for_name(self._engine(), name, rdclass, tcp, lifetime)
+        return records.zone_for_name(self._engine(), name, rdclass, tcp, lifetime, **self._asks)
+
+    def use_edns(
+        self,
+        edns: int | bool | None = 0,
+        ednsflags: int = 0,
+        payload: int = 1232,
+        options: Sequence[dns.edns.Option] | None = None,
+    ) -> None:
+        """Let `resolve` and its relatives ask with EDNS from now on: `dns.resolver.Resolver.use_edns`.
+
+        None, False or -1 is as the resolver was made; `ednsflags` may be DO. Servers are always told of 1,232
+        octets, whatever `payload` is: longer replies come over TCP. Raises ValueError for what gdns cannot
+        ask.
+        """
+        from gdns import records
+
+        self._asks = self._asks | records.edns_extras(edns, ednsflags, payload, options)
+
+    def set_flags(self, flags: int | None) -> None:
+        """Let `resolve` and its relatives ask with these header flags: `dns.resolver.Resolver.set_flags`.
+
+        `flags` is a sum of RD, AD and CD, or None for the usual. Raises ValueError for others.
+        """
+        from gdns import records
+
+        self._asks = self._asks | records.flag_extras(flags)
 
     # --- what it does, and what it keeps
 
