@@ -21,7 +21,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from math import inf
-from time import monotonic
+from time import monotonic, time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack, cast
 
@@ -143,12 +143,29 @@ class Options(Extras, total=False):
 class Answer(dns.resolver.Answer):
     """dnspython's answer; `outcome` is what it was made from, None once it has been pickled.
 
+    `response` is the message as it was received; `rrset.ttl` and `expiration` are what remains of its time.
+
     `is_authenticated` says that a validating server vouches for it and may be believed: the AD bit is set,
     and `options trust-ad` calls the way to the server trusted (resolv.conf(5)).
     """
 
     outcome: Outcome | None = None
     is_authenticated = False
+
+    def take_over(self, outcome: Outcome) -> None:
+        """Be the answer that an outcome is: TTL and expiration are what is left, the response as it came.
+
+        `outcome.ttl` is what is left where the cache keeps it for longer than its TTL (`min_ttl`, stale).
+        """
+        self.outcome = outcome
+        if not outcome.from_cache:
+            return
+        left = self.chaining_result.minimum_ttl - outcome.age
+        self.expiration = time() + (left if left > 0 else outcome.ttl)
+        if self.rrset is not None:
+            left = self.rrset.ttl - outcome.age
+            self.rrset = self.rrset.copy()  # type: ignore[no-untyped-call]
+            self.rrset.ttl = int(left if left > 0 else outcome.ttl)
 
     def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in vars(self).items() if key != "outcome"}
@@ -459,7 +476,7 @@ class _Lookup:
         except DNSException as error:
             raise self.failure(qname, outcome, error) from error
         message.wire = reply.message
-        answer.outcome = outcome
+        answer.take_over(outcome)
         answer.is_authenticated = self.is_ad_trusted and reply.authenticated
         return answer
 

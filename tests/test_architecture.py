@@ -43,9 +43,9 @@ LAYERS = (
     # engine
     {"counters", "_ares", "_libcares", "_links", "_sockets", "flight", "hubs", "servers", "stub", "turns"},
     # policy
-    {"forward", "libc", "nss", "nss_dns", "sources", "trace"},
+    {"forward", "libc", "nss", "nss_dns", "sources"},
     # api
-    {"arguments", "netdb", "reading", "records", "resolver"},
+    {"arguments", "netdb", "reading", "records", "resolver", "trace"},
     # edge
     {"__init__", "__main__", "cli", "metrics", "testing"},
 )

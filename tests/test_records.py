@@ -29,6 +29,7 @@ from dns.resolver import Answer
 from gdns import hubs, records
 from gdns._ares import DNSSEC_OK, USE_EDNS
 from gdns._wire import Question
+from gdns.cache import Cache
 from gdns.config import GaiConf, HostConf, NsSwitch, ResolvConf, Settings
 from gdns.errors import ResolverClosed
 from gdns.outcome import Status
@@ -440,11 +441,100 @@ def test_dns_cookies_go_with_edns_and_come_back(make_engine: EngineMaker) -> Non
     assert len({option.client for option in sent}) == 1
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def caching(engine: Engine, clock: Clock, **settings: float) -> Engine:
+    engine.stub.cache = Cache(clock=clock, **settings)  # type: ignore[arg-type]
+    return engine
+
+
+def test_what_remains_of_the_ttl_is_shown_and_the_response_is_as_received(
+    engine: Engine, dns_server: Server
+) -> None:
+    dns_server.add("www.example. 300 CNAME web.example.", "web.example. 60 A 192.0.2.7")
+    clock = Clock()
+    caching(engine, clock)
+    first = records.resolve(engine, "www.example")
+    clock.now += 20.25
+    again = records.resolve(engine, "www.example")
+    assert dns_server.query_count == 1
+    assert first.rrset is not None
+    assert again.rrset is not None
+    assert (first.rrset.ttl, again.rrset.ttl, again.ttl) == (60, 39, 39)
+    assert again.rrset == first.rrset
+    assert again.expiration - time.time() == pytest.approx(39.75, abs=1.0)
+    assert [rrset.ttl for rrset in again.response.answer] == [300, 60]
+    assert again.response.wire == first.response.wire
+    assert again.outcome is not None
+    assert again.outcome.from_cache
+    assert (again.nameserver, again.port) == (dns_server.host, dns_server.port)
+
+
+def test_a_cached_denial_expires_with_what_remains_of_it(engine: Engine, dns_server: Server) -> None:
+    dns_server.add(WWW)
+    clock = Clock()
+    caching(engine, clock)
+    left = []
+    for _ in range(2):
+        answer = records.resolve(engine, "www.example", "MX", raise_on_no_answer=False)
+        left.append(answer.expiration - time.time())
+        clock.now += 7
+    assert dns_server.query_count == 1
+    assert left[0] - left[1] == pytest.approx(7, abs=1.0)
+
+
+def test_what_is_kept_beyond_its_ttl_shows_how_long_it_is_kept(engine: Engine, dns_server: Server) -> None:
+    dns_server.add("www.example. 5 A 192.0.2.7")
+    clock = Clock()
+    caching(engine, clock, min_ttl=100)
+    records.resolve(engine, "www.example")
+    clock.now += 30
+    answer = records.resolve(engine, "www.example")
+    assert dns_server.query_count == 1
+    assert answer.rrset is not None
+    assert answer.rrset.ttl == 70
+    assert answer.expiration - time.time() == pytest.approx(70, abs=1.0)
+
+
+def test_names_are_spelt_as_this_caller_spells_them(engine: Engine, dns_server: Server) -> None:
+    dns_server.add(WWW)
+    caching(engine, Clock())
+    for spelling in ("www.example.", "WWW.example.", "wWw.eXample."):
+        answer = records.resolve(engine, spelling)
+        assert answer.rrset is not None
+        names = [answer.qname, answer.canonical_name, answer.rrset.name, answer.response.question[0].name]
+        assert [name.to_text() for name in names] == [spelling] * 4
+    with pytest.raises(records.NXDOMAIN) as raised:
+        records.resolve(engine, "NoSuch.example")
+    with pytest.raises(records.NXDOMAIN) as raised:
+        records.resolve(engine, "nosucH.example.")
+    assert raised.value.canonical_name.to_text() == "nosucH.example."
+    assert dns_server.query_count == 2
+
+
+def test_questions_with_options_of_their_own_are_not_cached(engine: Engine, dns_server: Server) -> None:
+    dns_server.add(WWW)
+    caching(engine, Clock())
+    records.resolve(engine, "www.example")
+    for _ in range(2):
+        records.resolve(engine, "www.example", edns_options=[dns.edns.GenericOption(65001, b"mine")])
+        records.resolve(engine, "www.example", source="127.0.0.1")
+    records.resolve(engine, "www.example")
+    assert dns_server.query_count == 5
+
+
 def test_a_question_with_options_of_its_own_shares_no_query(
     make_engine: EngineMaker, dns_server: Server, runner: object, run_all: Callable[..., list[Answer]]
 ) -> None:
     dns_server.add(WWW)
     with Resolver(nameservers=[dns_server.address], hub=runner.hub) as resolver:  # type: ignore[attr-defined]
+        dns_server.fault(None, delay(0.2))
         option = dns.edns.GenericOption(65001, b"mine")
         asks = [
             {},
