@@ -21,6 +21,7 @@ from gdns.errors import ConfigError, GaiError, HostError, ResolverClosed
 from gdns.resolver import Resolver, default_resolver
 
 if TYPE_CHECKING:
+    from gdns.dnspython import patch_dnspython
     from gdns.records import NXDOMAIN, YXDOMAIN, LifetimeTimeout, NoAnswer, NoNameservers
 
     _of_default = Resolver()
@@ -82,6 +83,7 @@ __all__ = [
     "gethostbyname_ex",
     "getnameinfo",
     "lookup",
+    "patch_dnspython",
     "resolve",
     "resolve_address",
     "resolve_name",
@@ -95,6 +97,10 @@ def __getattr__(name: str) -> Any:
     value: object
     if name in _METHODS:
         value = getattr(default_resolver(), name)
+    elif name == "patch_dnspython":
+        from gdns.dnspython import patch_dnspython
+
+        value = patch_dnspython
     elif name in _EXCEPTIONS_OF_RESOLVE:
         from gdns import records  # brings dnspython
 

@@ -76,6 +76,7 @@ __all__ = [
     "HostAnswers",
     "Learnt",
     "LifetimeTimeout",
+    "Lookup",
     "NXDOMAIN",
     "NoAnswer",
     "NoNameservers",
@@ -88,6 +89,8 @@ __all__ = [
     "resolve",
     "resolve_address",
     "resolve_name",
+    "to_name",
+    "to_rdtype",
     "zone_for_name",
 ]
 
@@ -256,16 +259,11 @@ def resolve(
     what is no name or no EDNS option; ValueError for a source that is no address, a port outside 0..65535,
     options that are too many (900 octets) or gdns' own (cookies); OSError for a source not of this host.
     """
-    lookup = _Lookup(
+    lookup = Lookup(
         engine, qname, rdclass, tcp, source, raise_on_no_answer, source_port, lifetime, search, **extras
     )
-    rdtype = RdataType.make(rdtype)
-    if dns.rdatatype.is_metatype(rdtype) or not rdtype:
-        raise dns.resolver.NoMetaqueries
-    ((answer, outcome),) = lookup.ask_in_turn(rdtype)
-    if answer.rrset is None and raise_on_no_answer:
-        raise NoAnswer(response=answer.response, outcome=outcome)
-    return answer
+    ((answer, _),) = lookup.ask_in_turn(to_rdtype(rdtype))
+    return lookup.checked(answer)
 
 
 def resolve_address(engine: Engine, ipaddr: str, **options: Unpack[Options]) -> Answer:
@@ -291,7 +289,7 @@ def resolve_name(
         return HostAnswers.make(v6=resolve(engine, name, RdataType.AAAA, **options))
     if family != socket.AF_UNSPEC:
         raise NotImplementedError(f"unknown address family {family}")
-    lookup = _Lookup(engine, name, RdataClass.IN, **options)
+    lookup = Lookup(engine, name, RdataClass.IN, **options)
     (v6, outcome), (v4, _) = lookup.ask_in_turn(RdataType.AAAA, RdataType.A)
     answers = HostAnswers.make(v6=v6, v4=v4, add_empty=not lookup.raise_on_no_answer)
     if not answers:
@@ -320,7 +318,7 @@ def zone_for_name(
     Raises dns.resolver.NotAbsolute, dns.resolver.NoRootSOA, else what `resolve` raises.
     """
     if isinstance(name, str):
-        name = _to_name(name).derelativize(dns.name.root)
+        name = to_name(name).derelativize(dns.name.root)
     asks_us = SimpleNamespace(resolve=partial(resolve, engine, **extras))
     return _search_upwards(name, rdclass, tcp, cast(dns.resolver.Resolver, asks_us), lifetime)
 
@@ -385,7 +383,7 @@ def read_message(reply: Reply) -> Message | None:
         return None
 
 
-class _Lookup:
+class Lookup:
     """One call: the names to ask for in turn, and what is left of its time.
 
     Making it checks the arguments, all but the type, as `resolve` says. Nothing is sent.
@@ -410,7 +408,7 @@ class _Lookup:
         use_edns: bool = False,
         edns_options: Sequence[dns.edns.Option] = (),
     ) -> None:
-        self.qnames = _qnames_to_ask(_to_name(qname), engine.settings, bool(search))
+        self.qnames = _qnames_to_ask(to_name(qname), engine.settings, bool(search))
         self.rdclass = RdataClass.make(rdclass)
         if dns.rdataclass.is_metaclass(self.rdclass) or not self.rdclass:
             raise dns.resolver.NoMetaqueries
@@ -430,6 +428,12 @@ class _Lookup:
         self.started_at = monotonic()
         lifetime = engine.lifetime if lifetime is None else lifetime
         self.ends_at = self.started_at + (inf if lifetime is None else lifetime)
+
+    def checked(self, answer: Answer) -> Answer:
+        """The answer; raises NoAnswer if it has no records and the caller wants to hear of that."""
+        if answer.rrset is None and self.raise_on_no_answer:
+            raise NoAnswer(response=answer.response, outcome=answer.outcome)
+        return answer
 
     def ask_in_turn(self, *rdtypes: RdataType) -> list[tuple[Answer, Outcome]]:
         """Ask for one name after the other until one exists; its answer to each of the one or two types.
@@ -505,7 +509,15 @@ class _Lookup:
         return [(f"Do53:{host}@{port}", is_tcp, port, error, None)]
 
 
-def _to_name(text: Name | str) -> Name:
+def to_rdtype(rdtype: RdataType | str) -> RdataType:
+    """The type as dnspython reads it; raises NoMetaqueries for one that is no type of records."""
+    rdtype = RdataType.make(rdtype)
+    if dns.rdatatype.is_metatype(rdtype) or not rdtype:
+        raise dns.resolver.NoMetaqueries
+    return rdtype
+
+
+def to_name(text: Name | str) -> Name:
     """The name as dnspython reads it, relative without a final dot; IDNA 2003 where it is not ASCII."""
     if isinstance(text, Name):
         return text

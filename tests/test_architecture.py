@@ -47,7 +47,7 @@ LAYERS = (
     # api
     {"arguments", "netdb", "reading", "records", "resolver", "trace"},
     # edge
-    {"__init__", "__main__", "cli", "metrics", "testing"},
+    {"__init__", "__main__", "cli", "dnspython", "metrics", "testing"},
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 
