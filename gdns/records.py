@@ -59,7 +59,7 @@ from gdns._wire import Question, Refusal, Reply, read
 from gdns.errors import ConfigError, ResolverClosed
 from gdns.hubs.waiter import Waiter
 from gdns.names import SpecialUse, candidates, special_use
-from gdns.outcome import Outcome, status_of
+from gdns.outcome import NO_REPLY, Outcome, status_of
 from gdns.reading import read_message as _read
 from gdns.reading import respell
 from gdns.servers import ServerAddress
@@ -501,12 +501,24 @@ class Lookup:
         return NoNameservers(request=request, errors=self.errors(outcome, error or said), outcome=outcome)
 
     def errors(self, outcome: Outcome, error: Exception | str) -> list[dns.resolver.ErrorTuple]:
-        """dnspython's trace of who failed and how, as far as the outcome knows it."""
-        host, port = _address_of(outcome.server)
-        if host is None or port is None:
-            return []
-        is_tcp = outcome.transport == "tcp" or bool(self.wishes & USE_TCP)
-        return [(f"Do53:{host}@{port}", is_tcp, port, error, None)]
+        """dnspython's trace of who failed and how: each wait without a reply, each server's trouble once."""
+        said: dict[tuple[str, object], Exception | str] = {}
+        for number, failed in enumerate(outcome.failures):
+            if failed.reason == NO_REPLY:
+                patience = dns.exception.Timeout(timeout=failed.seconds)  # type: ignore[no-untyped-call]
+                said[failed.server, number] = patience
+            elif failed.server != outcome.server:
+                said[failed.server, failed.reason] = failed.reason
+        if outcome.status is not status.TIMEOUT or not said:
+            said[outcome.server, error] = error
+        asks_tcp = bool(self.wishes & USE_TCP)
+        trace: list[dns.resolver.ErrorTuple] = []
+        for (server, _), trouble in said.items():
+            host, port = _address_of(server)
+            if host is not None and port is not None:
+                is_tcp = asks_tcp or (server == outcome.server and outcome.transport == "tcp")
+                trace.append((f"Do53:{host}@{port}", is_tcp, port, trouble, None))
+        return trace
 
 
 def to_rdtype(rdtype: RdataType | str) -> RdataType:
