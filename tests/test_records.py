@@ -104,9 +104,12 @@ def serving(respond: Callable[[dns.message.Message, str], dns.message.Message]) 
             wire = respond(dns.message.from_wire(query), "tcp").to_wire()
             self.wfile.write(len(wire).to_bytes(2) + wire)
 
+    class Connections(socketserver.TCPServer):
+        allow_reuse_address = True  # ports of connections that were closed lately
+
     with (
-        socketserver.UDPServer(("127.0.0.1", 0), Datagrams) as udp,
-        socketserver.TCPServer(udp.server_address, Stream) as tcp,
+        Connections(("127.0.0.1", 0), Stream) as tcp,
+        socketserver.UDPServer(tcp.server_address, Datagrams) as udp,
     ):
         threads = [threading.Thread(target=server.serve_forever, args=(0.01,)) for server in (udp, tcp)]
         for thread in threads:
