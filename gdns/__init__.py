@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from gdns._version import __version__
 from gdns.errors import ConfigError, GaiError, HostError, ResolverClosed
-from gdns.resolver import Resolver, default_resolver
+
+try:
+    from gdns.resolver import Resolver, default_resolver
+except ImportError as error:  # an extension module, or the c-ares that they need
+    if not TYPE_CHECKING:
+        from gdns.system import Resolver, default_resolver, serve_alone
+
+        serve_alone(error)
 
 if TYPE_CHECKING:
     from gdns.dnspython import patch_dnspython

@@ -17,6 +17,7 @@ from dns.resolver import Answer
 from gdns import records
 from gdns.resolver import Resolver, default_resolver
 from gdns.switch import Place, Switch
+from gdns.system import is_disabled
 from gdns.threads import local_base
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def patch_dnspython() -> Switch:
     times, search list, cache, EDNS and flags, then ask through gdns' engine; the answers and exceptions are
     those of `gdns.resolve`, which are dnspython's too. The default resolver is `gdns.default_resolver()`,
     unless the program has set it otherwise. An explicit list of servers is asked without a cache of gdns'.
-    What the engine cannot do (TSIG, other transports than UDP and TCP, odd flags) dnspython does as before.
+    What the engine cannot do (TSIG, other transports than UDP and TCP, odd flags) dnspython does as before;
+    with GDNS_DISABLE=1 in the environment, everything.
     `dns.asyncresolver` is left alone.
     """
     places = [Place(dns.resolver.Resolver, "resolve", _resolve)]
@@ -142,7 +144,7 @@ def _ask_in_turn(lookup: records.Lookup, qnames: list[Name], rdtype: RdataType, 
 
 def _engine_for(resolver: dns.resolver.Resolver, lifetime: float) -> tuple[Engine, records.Extras] | None:
     """The engine that asks as a resolver of dnspython's is set to, or None if none of ours can."""
-    if resolver.keyname is not None:
+    if resolver.keyname is not None or is_disabled():
         return None
     try:
         extras = records.edns_extras(

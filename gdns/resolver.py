@@ -24,6 +24,7 @@ from gdns.nss import Nss
 from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
+from gdns.system import SWITCH, LibcFunctions, wants_libc
 from gdns.threads import local_base
 
 if TYPE_CHECKING:
@@ -137,9 +138,16 @@ class Resolver:
     `idna` is 2003 for the A-labels that CPython's own functions make of names beyond ASCII, or 2008 for those
     of RFC 5891 with the mappings of UTS 46 (the extra "idna").
 
+    `backend` "libc" leaves everything to the system's own resolver, in threads, and so does "auto" where the
+    environment says GDNS_DISABLE=1; the settings of servers and cache are then of no effect, and `resolve`
+    and its relatives raise NotImplementedError. "native" does not look at the environment.
+
     Raises ConfigError for a setting that cannot be used, TypeError for one of the wrong type. A resolver may
     be used from any thread and any greenlet; `close` it, or use it in a `with` statement.
     """
+
+    def __new__(cls, *arguments: object, backend: str = "auto", **settings: object) -> Resolver:
+        return object.__new__(LibcResolver if cls is Resolver and wants_libc(backend) else cls)
 
     def __init__(
         self,
@@ -160,6 +168,7 @@ class Resolver:
         serve_stale: float = 0.0,
         prefetch: bool = False,
         idna: int = 2003,
+        backend: str = "auto",
         hub: Hub | None = None,
     ) -> None:
         addresses = None if nameservers is None else _parse_servers("nameservers", nameservers)
@@ -537,6 +546,19 @@ def _suffixes(search: Iterable[str]) -> tuple[str, ...]:
         if to_labels(suffix) is None:
             raise ConfigError(f"search: {suffix!r} is not a domain name")
     return suffixes
+
+
+class LibcResolver(LibcFunctions, Resolver):
+    """A resolver with the backend "libc"; `Resolver` makes one where that is chosen."""
+
+    def __init__(self, *arguments: Any, backend: str = "auto", **settings: Any) -> None:
+        Resolver.__init__(self, *arguments, **settings)
+        self._begin('backend="libc" was chosen' if backend == "libc" else f"{SWITCH}=1 is in the environment")
+
+    def close(self) -> None:
+        """End every look-up with ResolverClosed; safe to call twice."""
+        super().close()
+        Resolver.close(self)
 
 
 _default: Resolver | None = None

@@ -45,7 +45,7 @@ LAYERS = (
     # policy
     {"forward", "libc", "nss", "nss_dns", "sources"},
     # api
-    {"arguments", "netdb", "reading", "records", "resolver", "trace"},
+    {"arguments", "netdb", "reading", "records", "resolver", "system", "trace"},
     # edge
     {"__init__", "__main__", "cli", "dnspython", "metrics", "testing"},
 )
