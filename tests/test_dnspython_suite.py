@@ -13,7 +13,12 @@ import sys
 import tarfile
 from pathlib import Path
 
+import dns.rdatatype
+import dns.zone
 import pytest
+
+import gdns
+from gdns.testing import Server
 
 ROOT = Path(__file__).parent.parent
 VERSION = importlib.metadata.version("dnspython")
@@ -96,6 +101,24 @@ def test_dnspythons_own_tests_pass_with_gdns_in_place(tmp_path):
     assert others == [], done.stdout[-5000:]
     assert passed >= ASKING, done.stdout[-5000:]
     assert len(passed) >= AT_LEAST
+
+
+def test_every_type_that_dnspython_reads_is_answered():
+    """Its example zone has records of all types, an unknown one among them."""
+    file = str(sources() / "tests" / "example")
+    zone = dns.zone.from_file(file, "example.", relativize=False)
+    types = set()
+    with Server() as server, gdns.Resolver(nameservers=[server.address], timeout=10.0) as resolver:
+        server.add(*zone.to_text(relativize=False).splitlines())
+        for name, rdataset in zone.iterate_rdatasets():
+            # dnspython has no `rrset` for signatures that are asked for as such
+            answer = resolver.resolve(name, rdataset.rdtype, raise_on_no_answer=False)
+            (rrset,) = answer.response.answer
+            assert (rrset.name, rrset.ttl, set(rrset)) == (name, rdataset.ttl, set(rdataset))
+            assert answer.rrset == (None if rdataset.rdtype == dns.rdatatype.RRSIG else rrset)
+            types.add(dns.rdatatype.to_text(rdataset.rdtype))
+    assert len(types) >= 55
+    assert types >= {"MX", "HTTPS", "TLSA", "LOC", "RRSIG", "APL", "HIP", "DNAME", "TYPE999"}
 
 
 def test_what_cannot_apply_is_there_by_these_names():
