@@ -20,10 +20,18 @@ from typing import TYPE_CHECKING, Any
 from gdns._version import __version__
 from gdns.errors import AddressRefused, ConfigError, GaiError, HostError, ResolverClosed
 from gdns.overrides import override
-from gdns.resolver import Resolver, default_resolver
+
+try:
+    from gdns.resolver import Resolver, default_resolver
+except ImportError as error:  # an extension module, or the c-ares that they need
+    if not TYPE_CHECKING:
+        from gdns.system import Resolver, default_resolver, serve_alone
+
+        serve_alone(error)
 
 if TYPE_CHECKING:
     from gdns import policy as policy
+    from gdns.dnspython import patch_dnspython
     from gdns.records import NXDOMAIN, YXDOMAIN, LifetimeTimeout, NoAnswer, NoNameservers
 
     _of_default = Resolver()
@@ -90,6 +98,7 @@ __all__ = [
     "getnameinfo",
     "lookup",
     "override",
+    "patch_dnspython",
     "resolve",
     "resolve_address",
     "resolve_name",
@@ -103,6 +112,10 @@ def __getattr__(name: str) -> Any:
     value: object
     if name in _METHODS:
         value = getattr(default_resolver(), name)
+    elif name == "patch_dnspython":
+        from gdns.dnspython import patch_dnspython
+
+        value = patch_dnspython
     elif name in _EXCEPTIONS_OF_RESOLVE:
         from gdns import records  # brings dnspython
 

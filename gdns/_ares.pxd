@@ -90,6 +90,7 @@ cdef class AresLane:
     cdef Ledger ledger
     cdef bint is_closed
 
+    cdef int close_idle_bound(self) except -1
     cpdef Try ask(self, object server, _wire.Question question, int wishes=*)
     cdef int submit(self, Try attempt) except -1
     cpdef object cancel(self, Try attempt)

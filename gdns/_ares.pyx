@@ -63,7 +63,8 @@ cdef enum:
     NOTIMP = 4
     BADCOOKIE = 23
     OPT_TYPE = 41
-    OPT_SIZE = 11  # octets of an OPT record without options
+    OPT_SIZE = 11  # octets of an OPT record without options; the last two are the size of these
+    PORT_ALONE = 4  # octets of an address for bind(2) that has but a port
     COOKIE_OPTION = 10
     CLIENT_COOKIE = 8  # octets of a DNS cookie that are the client's, the rest is the server's (RFC 7873)
     EDNS_SIZE = 1232  # octets, the size that no path fragments (DNS Flag Day 2020)
@@ -178,17 +179,26 @@ cdef void on_end(void* arg, int status, size_t timeouts, const ares_dns_record_t
 
 @cython.no_gc_clear  # ares_destroy calls back into this object, which then must be whole
 cdef class Channel(Links):
-    """One c-ares channel to one server; `use_tcp` as ARES_FLAG_USEVC means it."""
+    """One c-ares channel to one server; `use_tcp` as ARES_FLAG_USEVC means it.
 
-    def __cinit__(self, Sockets sockets, Ledger ledger, server, bint use_tcp):
+    `source` is what its sockets are bound to, as in `Question`; empty for nothing.
+    """
+
+    def __cinit__(self, Sockets sockets, Ledger ledger, server, bint use_tcp, bytes source):
         self.sockets = sockets
         self.ledger = ledger
         self.by_id = {}
         self.ready = []
         self.address = server.sockaddr
         self.family = server.family
-        self.shares_sockets = server.queries_per_socket > 1
-        self.open(use_tcp, server.queries_per_socket)
+        self.source = source
+        if len(source) == PORT_ALONE:
+            self.source = (<char*>&self.family)[:2] + source[2:] + bytes(len(self.address) - PORT_ALONE)
+        has_own_port = len(source) >= PORT_ALONE and source[2:PORT_ALONE] != b"\0\0"
+        # one socket for all where the port is given (0: no limit): two would take each other's replies
+        queries_per_socket = 0 if has_own_port else server.queries_per_socket
+        self.shares_sockets = queries_per_socket != 1
+        self.open(use_tcp, queries_per_socket)
 
     def __dealloc__(self):
         self.destroy()
@@ -340,9 +350,13 @@ cdef class Channel(Links):
     cdef Py_ssize_t put_question(
         self, Link link, const unsigned char* data, size_t length, bint is_newest, unsigned char* message
     ) except -2:
-        """Write into `message` what c-ares wrote, with the real question in the stand-in's place."""
+        """Write into `message` what c-ares wrote, with the real question in the stand-in's place.
+
+        The question's own EDNS options are added to the OPT record, if c-ares wrote one: it is the last.
+        """
         cdef Try attempt
-        cdef bytes question
+        cdef bytes question, options
+        cdef unsigned char* opt
         cdef Py_ssize_t size, rest = <Py_ssize_t>length - HEADER - STAND_IN
         if rest < 0 or rest > MOST_OPT:
             return -1
@@ -367,6 +381,13 @@ cdef class Channel(Links):
             attempt.client_cookie = message[HEADER + size + OPT_SIZE + 4 : HEADER + size + OPT_SIZE + 4 + CLIENT_COOKIE]
         else:
             attempt.client_cookie = None
+        options = attempt.question.options
+        if options and rest >= OPT_SIZE:
+            opt = message + HEADER + size
+            memcpy(opt + rest, <const unsigned char*>options, len(options))
+            rest += len(options)
+            opt[OPT_SIZE - 2] = (rest - OPT_SIZE) >> 8
+            opt[OPT_SIZE - 1] = (rest - OPT_SIZE) & 0xFF
         size += HEADER + rest
         if attempt.scrambled is not None:
             attempt.message = message[:size]
@@ -619,14 +640,28 @@ cdef class AresLane:
         """Give a try to the channel that carries it. It may already have ended when this returns."""
         cdef Channel channel
         cdef bint use_tcp = attempt.wishes & _USE_TCP
+        cdef bytes source = attempt.question.source
         key = (attempt.server, True) if use_tcp else attempt.server
+        if source:
+            key = (attempt.server, use_tcp, source)
         channel = self.channels.get(key)
         if channel is None:
             if self.is_closed:
                 raise RuntimeError("the lane is closed")
-            channel = self.channels[key] = Channel(self.sockets, self.ledger, attempt.server, use_tcp)
+            if source:
+                self.close_idle_bound()
+            channel = self.channels[key] = Channel(self.sockets, self.ledger, attempt.server, use_tcp, source)
         attempt.channel = channel
         channel.submit(attempt)
+        return 0
+
+    cdef int close_idle_bound(self) except -1:
+        """Close bound channels that have nothing to do: there may be one for each address and port."""
+        cdef Channel channel
+        for key, channel in tuple(self.channels.items()):
+            if channel.source and not ares.queue_active_queries(channel.raw):
+                del self.channels[key]
+                channel.destroy()
         return 0
 
     cpdef object cancel(self, Try attempt):
@@ -654,9 +689,9 @@ cdef class AresLane:
     def forget(self, server) -> None:
         """Close the channels to `server`; tries under way end without a reply."""
         cdef Channel channel
-        for key in (server, (server, True)):
-            channel = self.channels.pop(key, None)
-            if channel is not None:
+        for key, channel in tuple(self.channels.items()):
+            if key is server or (type(key) is tuple and key[0] is server):
+                del self.channels[key]
                 channel.destroy()
 
     def close(self) -> None:

@@ -327,7 +327,7 @@ cdef class DatagramLane(AresLane):
     cpdef Try ask(self, object server, _wire.Question question, int wishes=0):
         """As `AresLane.ask`; a plain question is not sent before the next flush."""
         cdef PlainTry attempt
-        if wishes & ~PLAIN_WISHES or self.is_closed:
+        if wishes & ~PLAIN_WISHES or not question.is_plain or self.is_closed:
             return AresLane.ask(self, server, question, wishes)
         attempt = PlainTry.__new__(PlainTry)
         attempt.server = server

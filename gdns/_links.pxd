@@ -1,5 +1,6 @@
 from libc.stdint cimport uint32_t
 
+from gdns cimport _wire
 from gdns._libcares cimport ares_socket_functions_ex
 from gdns._sockets cimport Owner, Socket, Sockets, sockaddr, socklen_t
 
@@ -8,7 +9,7 @@ cdef enum:
     STAND_IN = 5  # octets of c-ares' own question: the root, A, IN
     MOST_QUESTION = 259  # octets: name, type, class
     MOST_OPT = 11 + 4 + 40  # octets: the record, and in it the option header and a DNS cookie
-    MOST_MESSAGE = HEADER + MOST_QUESTION + MOST_OPT
+    MOST_MESSAGE = HEADER + MOST_QUESTION + MOST_OPT + _wire.MOST_OPTIONS
 
 
 cdef class Link(Socket):
@@ -25,7 +26,8 @@ cdef class Link(Socket):
 cdef class Links(Owner):
     cdef Sockets sockets
     cdef bytes address
-    cdef int family
+    cdef bytes source  # what its sockets are bound to; empty: to nothing
+    cdef unsigned short family
     cdef bint shows_address  # whether c-ares needs to know where its sockets send from
     cdef Link stream
 

@@ -188,6 +188,12 @@ cdef class Links(Owner):
         if self.sockets.open(link, self, self.family, kind) < 0:
             self.blame(c_errno.errno)
             return -1
+        if self.source and self.sockets.bind(link, <const sockaddr*><char*>self.source, len(self.source)) < 0:
+            link.failure = c_errno.errno
+            self.blame(link.failure)
+            self.sockets.close_socket(link)
+            c_errno.errno = link.failure
+            return -1
         if kind == SOCK_STREAM:
             self.stream = link
         return link.handle

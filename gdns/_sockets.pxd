@@ -53,6 +53,7 @@ cdef class Sockets:
     cdef void _close_descriptors(self) noexcept
     cdef int open(self, Socket sock, Owner owner, int family, int kind) except -2
     cdef Socket find(self, int handle)
+    cdef int bind(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
     cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
     cdef int close_socket(self, Socket sock) noexcept
     cdef int watch(self, Socket sock, uint32_t interest) noexcept

@@ -15,6 +15,7 @@ from posix.unistd cimport close, read, write
 
 cdef extern from "sys/socket.h" nogil:
     int socket(int domain, int kind, int protocol)
+    int c_bind "bind"(int fd, const sockaddr* address, socklen_t length)
     int c_connect "connect"(int fd, const sockaddr* address, socklen_t length)
     ssize_t c_send "send"(int fd, const void* data, size_t length, int flags)
     ssize_t recv(int fd, void* data, size_t length, int flags)
@@ -23,7 +24,7 @@ cdef extern from "sys/socket.h" nogil:
     int getsockname(int fd, sockaddr* address, socklen_t* length)
     int getsockopt(int fd, int level, int option, void* value, socklen_t* length)
     int setsockopt(int fd, int level, int option, const void* value, socklen_t length)
-    int AF_INET, SOCK_DGRAM, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_ERROR, SO_RCVBUF
+    int AF_INET, SOCK_DGRAM, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_ERROR, SO_RCVBUF, SO_REUSEADDR
     int MSG_NOSIGNAL, MSG_DONTWAIT
 
 cdef extern from "netinet/in.h" nogil:
@@ -239,6 +240,12 @@ cdef class Sockets:
                 if sock.handle == handle:
                     return sock
         return None
+
+    cdef int bind(self, Socket sock, const sockaddr* address, socklen_t length) noexcept:
+        """bind(2); -1 with errno set on failure. A port may be shared with sockets that did so likewise."""
+        cdef int one = 1
+        setsockopt(sock.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one))
+        return c_bind(sock.fd, address, length)
 
     cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept:
         """connect(2), then into the epoll set; -1 with errno set on failure."""

@@ -2,6 +2,7 @@
 
 cdef enum:
     QUERY_ROOM = 282  # octets write_query may fill: header 12, longest question 259, bare OPT 11
+    MOST_OPTIONS = 900  # octets of EDNS options in a question; with all else it stays below 1,232 octets
 
 cdef enum:
     RECURSION_DESIRED = 0x0100
@@ -22,6 +23,9 @@ cdef class Question:
     cdef readonly int rdclass
     cdef readonly bytes wire
     cdef readonly bytes key
+    cdef readonly bytes options
+    cdef readonly bytes source
+    cdef readonly bint is_plain
 
 cdef class Reply:
     cdef readonly bytes message

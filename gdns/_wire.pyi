@@ -18,11 +18,18 @@ class Question:
     equal.
 
     `qname` is presentation text (RFC 1035, section 5.1), taken as absolute with or without its final dot.
+    `options` are EDNS options as they stand in an OPT record (RFC 6891, section 6.1.2), at most 900 octets;
+    they go out only where EDNS is wished for. `source` is the address to send from as bind(2) takes it; one
+    of the family 0 has just a port, for whatever family a server has. Questions that differ in either are
+    not equal, so share no query; what is learnt with either is not cached.
+
     Raises BadName for a text that is no name, TypeError for what is no str, ValueError for a type or class
-    outside 1..65535.
+    outside 1..65535 or too many options.
     """
 
-    def __new__(cls, qname: str, rdtype: int, rdclass: int = 1) -> Question: ...
+    def __new__(
+        cls, qname: str, rdtype: int, rdclass: int = 1, options: bytes = b"", source: bytes = b""
+    ) -> Question: ...
     @staticmethod
     def from_wire(qname_wire: bytes, rdtype: int, rdclass: int = 1) -> Question:
         """Make a question of an uncompressed wire name; errors as for the constructor."""
@@ -42,6 +49,14 @@ class Question:
     @property
     def key(self) -> bytes:
         """`wire` with A-Z of the name in lower case."""
+
+    @property
+    def options(self) -> bytes: ...
+    @property
+    def source(self) -> bytes: ...
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has neither options nor a source of its own."""
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...

@@ -302,9 +302,12 @@ cdef bint is_within(Name* name, Name* zone) noexcept nogil:
 @cython.freelist(64)
 @cython.auto_pickle(False)
 cdef class Question:
-    """What is asked: an absolute name, a type, a class. Equal where RFC 4343 says the names are equal."""
+    """What is asked: an absolute name, a type, a class. Equal where RFC 4343 says the names are equal.
 
-    def __cinit__(self, qname, rdtype, rdclass=1):
+    `options` (EDNS) and `source` (an address to send from) are part of what is asked.
+    """
+
+    def __cinit__(self, qname, rdtype, rdclass=1, bytes options not None=b"", bytes source not None=b""):
         cdef unsigned char room[MAX_NAME + 4]
         cdef bint plain
         cdef bint folded = False
@@ -313,6 +316,11 @@ cdef class Question:
             raise TypeError(f"qname must be a str, not {type(qname).__name__}")
         self.rdtype = sixteen_bits(rdtype, 1, "rdtype")
         self.rdclass = sixteen_bits(rdclass, 1, "rdclass")
+        if PyBytes_GET_SIZE(options) > MOST_OPTIONS:
+            raise ValueError(f"options: {len(options)} octets of EDNS options are more than {MOST_OPTIONS}")
+        self.options = options
+        self.source = source
+        self.is_plain = not options and not source
         length = write_name(qname, room, &plain)
         put16(put16(room + length, self.rdtype), self.rdclass)
         if not plain or type(qname) is not str:
@@ -347,7 +355,11 @@ cdef class Question:
     def __eq__(self, other):
         if type(other) is not Question:
             return NotImplemented
-        return self.key == (<Question>other).key
+        return (
+            self.key == (<Question>other).key
+            and self.options == (<Question>other).options
+            and self.source == (<Question>other).source
+        )
 
     def __hash__(self):
         return hash(self.key)

@@ -110,8 +110,10 @@ class Cache:
     def get(self, question: Question, wishes: int) -> Entry | None:
         """The entry that answers a question asked with `wishes` (`AresLane.ask`), unless its time is up.
 
-        Its use is noted.
+        Its use is noted. Nothing is kept of questions with EDNS options or a source address of their own.
         """
+        if not question.is_plain:
+            return None
         key = _key(question, wishes)
         entry = self._entries.get(key)
         now: float = self.clock()
@@ -132,7 +134,7 @@ class Cache:
 
     def stale(self, question: Question, wishes: int) -> Outcome | None:
         """An answer, or a denial, whose time is up but which may still be used (RFC 8767, section 4)."""
-        if not self.stale_for:
+        if not self.stale_for or not question.is_plain:
             return None
         now: float = self.clock()
         for key in (_key(question, wishes), _name_key(question, wishes)):
@@ -165,7 +167,7 @@ class Cache:
     def put(self, outcome: Outcome, wishes: int) -> None:
         """Keep an outcome for as long as its reply allows; one without a reply is not kept."""
         reply = outcome.reply
-        if reply is None or outcome.from_cache:
+        if reply is None or outcome.from_cache or not outcome.question.is_plain:
             return
         lifetime = self._lifetime(outcome, reply)
         if lifetime <= 0:

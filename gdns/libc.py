@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _queue import SimpleQueue  # queue's may be gevent's, which only knows greenlets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from greenlet import getcurrent
 
@@ -14,11 +14,22 @@ from gdns.hubs.waiter import ON_THE_HUB, Waiter
 from gdns.threads import start_thread
 
 if TYPE_CHECKING:
-    from gdns.stub import Stub
+    from gdns.hubs import Hub
 
 T = TypeVar("T")
 
 MOST_THREADS = 4
+
+
+class Desk(Protocol):
+    """Where the greenlets of a hub wait for threads: a stub, or a `gdns.system.Bell`."""
+
+    @property
+    def hub(self) -> Hub: ...
+    @property
+    def is_closed(self) -> bool: ...
+    def wait_for_thread(self, guest: Waiter, lifetime: float | None = None) -> None: ...
+    def wake_from_thread(self, guest: Waiter) -> None: ...
 
 
 class Job(Generic[T]):
@@ -100,26 +111,26 @@ class Pool:
         return pool
 
 
-def call(stub: Stub, lifetime: float | None, function: Callable[..., T], *arguments: object) -> T:
+def call(desk: Desk, lifetime: float | None, function: Callable[..., T], *arguments: object) -> T:
     """Call a function that may block, in a thread, and park until it returns.
 
-    Raises what it raises; ResolverClosed if the stub is closed, GaiError (EAI_AGAIN) when `lifetime` seconds
+    Raises what it raises; ResolverClosed if the desk is closed, GaiError (EAI_AGAIN) when `lifetime` seconds
     have passed; RuntimeError in the hub's own greenlet.
     """
-    if stub.is_closed:
+    if desk.is_closed:
         raise ResolverClosed
-    if getcurrent() is stub.hub.greenlet:
+    if getcurrent() is desk.hub.greenlet:
         raise RuntimeError(ON_THE_HUB)
-    guest = Waiter(stub.hub)
-    job = Job(function, arguments, lambda: stub.wake_from_thread(guest))
+    guest = Waiter(desk.hub)
+    job = Job(function, arguments, lambda: desk.wake_from_thread(guest))
     _pool.submit(cast("Job[object]", job))
     try:
-        stub.wait_for_thread(guest, lifetime)
+        desk.wait_for_thread(guest, lifetime)
     finally:
         job.is_wanted = False
     if job.has_ended:
         return job.result()
-    raise ResolverClosed if stub.is_closed else GaiError(EAI_AGAIN)
+    raise ResolverClosed if desk.is_closed else GaiError(EAI_AGAIN)
 
 
 _pool = Pool()

@@ -38,6 +38,9 @@ STALE_TTL = 30.0  # seconds, RFC 8767, section 5
 _BY_RCODE = {2: SERVFAIL, 3: NXDOMAIN, 5: REFUSED}
 
 
+NO_REPLY = "no reply"  # the reason of a try whose server let it wait
+
+
 class Failed(NamedTuple):
     """A try that brought no answer: who was asked, what came of it in words, and after how many seconds."""
 

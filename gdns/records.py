@@ -3,21 +3,29 @@
     resolve ── the names to ask for ── Stub.query ── outcome ── dnspython's Answer, or an exception
 
 The arguments, the answers and the rules are those of `dns.resolver.Resolver`; who is asked, how often and for
-how long is the engine's. Every answer is made of the message as it was received. The hosts file is not read;
-special-use names (RFC 6761, RFC 7686) are answered here, so that they never leave the host.
+how long is the engine's. Every answer is made of the message as it was received, with the name
+that was asked for spelt as this caller spells it. The hosts file is not read; special-use names (RFC 6761,
+RFC 7686) are answered here, so that they never leave the host.
 
 Importing this imports dnspython, which nothing else on the way of a lookup needs.
 """
 
 from __future__ import annotations
 
+import _socket
+import os
 import socket
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from math import inf
-from time import monotonic
+from time import monotonic, time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack, cast
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -28,6 +36,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 import dns.rrset
+from dns.edns import OptionType
 from dns.exception import DNSException
 from dns.message import Message
 from dns.name import Name
@@ -35,38 +44,58 @@ from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 from dns.resolver import HostAnswers
 from dns.resolver import zone_for_name as _search_upwards  # bound now: a patch may put ours in its place
+from greenlet import getcurrent
 
 from gdns import outcome as status
-from gdns._ares import USE_TCP
+from gdns._ares import (
+    AUTHENTIC_DATA,
+    CHECKING_DISABLED,
+    DNSSEC_OK,
+    NO_RECURSION,
+    USE_EDNS,
+    USE_TCP,
+)
 from gdns._wire import Question, Refusal, Reply, read
-from gdns.errors import ResolverClosed
+from gdns.errors import ConfigError, ResolverClosed
+from gdns.hubs.waiter import Waiter
 from gdns.names import SpecialUse, candidates, special_use
-from gdns.outcome import Outcome, status_of
+from gdns.outcome import NO_REPLY, Outcome, status_of
+from gdns.reading import read_message as _read
+from gdns.reading import respell
+from gdns.servers import ServerAddress
 
 if TYPE_CHECKING:
     from gdns.config import Settings
+    from gdns.hubs import Hub
     from gdns.stub import Stub
 
 __all__ = [
     "Answer",
     "DNSException",
+    "Extras",
     "HostAnswers",
     "Learnt",
     "LifetimeTimeout",
+    "Lookup",
     "NXDOMAIN",
     "NoAnswer",
     "NoNameservers",
     "YXDOMAIN",
     "canonical_name",
+    "edns_extras",
+    "flag_extras",
     "is_rdtype",
     "read_message",
     "resolve",
     "resolve_address",
     "resolve_name",
+    "to_name",
+    "to_rdtype",
     "zone_for_name",
 ]
 
 LOOPBACK = {RdataType.A: "127.0.0.1", RdataType.AAAA: "::1"}  # RFC 6761, section 6.3
+MOST_OPTIONS = 900  # octets of EDNS options in a question, as `Question` takes them
 LOOPBACK_TTL = 10_800  # seconds; any value is true, this is unbound's
 
 
@@ -84,7 +113,26 @@ class Engine(Protocol):
     def lifetime(self) -> float | None: ...
 
 
-class Options(TypedDict, total=False):
+class Extras(TypedDict, total=False):
+    """What may be wished for beyond dnspython's arguments, each by keyword. Each is off if not given.
+
+    `want_dnssec` asks for signatures (the DO bit, RFC 3225), `checking_disabled` for records whose validation
+    failed (CD, RFC 4035), `authentic_data` whether they were validated (AD, RFC 6840); `no_recursion` asks a
+    server for what it knows itself. `use_edns` asks with EDNS even where the resolver does not, so with a DNS
+    cookie (RFC 7873) over UDP; `edns_options` go out with it. A server that cannot cope is asked without.
+
+    A question with options of its own shares neither a query nor what is cached with others.
+    """
+
+    want_dnssec: bool
+    checking_disabled: bool
+    authentic_data: bool
+    no_recursion: bool
+    use_edns: bool
+    edns_options: Sequence[dns.edns.Option]
+
+
+class Options(Extras, total=False):
     """The arguments of `resolve` that its relatives take too."""
 
     tcp: bool
@@ -96,9 +144,31 @@ class Options(TypedDict, total=False):
 
 
 class Answer(dns.resolver.Answer):
-    """dnspython's answer; `outcome` is what it was made from, None once it has been pickled."""
+    """dnspython's answer; `outcome` is what it was made from, None once it has been pickled.
+
+    `response` is the message as it was received; `rrset.ttl` and `expiration` are what remains of its time.
+
+    `is_authenticated` says that a validating server vouches for it and may be believed: the AD bit is set,
+    and `options trust-ad` calls the way to the server trusted (resolv.conf(5)).
+    """
 
     outcome: Outcome | None = None
+    is_authenticated = False
+
+    def take_over(self, outcome: Outcome) -> None:
+        """Be the answer that an outcome is: TTL and expiration are what is left, the response as it came.
+
+        `outcome.ttl` is what is left where the cache keeps it for longer than its TTL (`min_ttl`, stale).
+        """
+        self.outcome = outcome
+        if not outcome.from_cache:
+            return
+        left = self.chaining_result.minimum_ttl - outcome.age
+        self.expiration = time() + (left if left > 0 else outcome.ttl)
+        if self.rrset is not None:
+            left = self.rrset.ttl - outcome.age
+            self.rrset = self.rrset.copy()  # type: ignore[no-untyped-call]
+            self.rrset.ttl = int(left if left > 0 else outcome.ttl)
 
     def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in vars(self).items() if key != "outcome"}
@@ -174,25 +244,26 @@ def resolve(
     source_port: int = 0,
     lifetime: float | None = None,
     search: bool | None = None,
+    **extras: Unpack[Extras],
 ) -> Answer:
     """The records of one type at a name: `dns.resolver.Resolver.resolve`, asked through `engine`.
 
     `lifetime` (seconds) caps the whole call. Only `search=True` applies the search list to a relative name.
+    `source` and `source_port` are the address and the port to send from. `extras` are those of `Extras`.
+
     Raises NXDOMAIN, NoAnswer (unless `raise_on_no_answer` is false), YXDOMAIN, LifetimeTimeout; NoNameservers
     for failing servers, unreachable ones and replies that dnspython cannot make sense of; `ResolverClosed`.
 
     Before anything is sent: dnspython's exceptions for names, types and classes (`dns.name.EmptyLabel`,
-    `dns.rdatatype.UnknownRdatatype`, `dns.resolver.NoMetaqueries`, ...), TypeError for a NUL in `qname` or
-    for what is no name, NotImplementedError for `source` or `source_port`.
+    `dns.rdatatype.UnknownRdatatype`, `dns.resolver.NoMetaqueries`, ...); TypeError for a NUL in `qname`, for
+    what is no name or no EDNS option; ValueError for a source that is no address, a port outside 0..65535,
+    options that are too many (900 octets) or gdns' own (cookies); OSError for a source not of this host.
     """
-    lookup = _Lookup(engine, qname, rdclass, tcp, source, raise_on_no_answer, source_port, lifetime, search)
-    rdtype = RdataType.make(rdtype)
-    if dns.rdatatype.is_metatype(rdtype) or not rdtype:
-        raise dns.resolver.NoMetaqueries
-    ((answer, outcome),) = lookup.ask_in_turn(rdtype)
-    if answer.rrset is None and raise_on_no_answer:
-        raise NoAnswer(response=answer.response, outcome=outcome)
-    return answer
+    lookup = Lookup(
+        engine, qname, rdclass, tcp, source, raise_on_no_answer, source_port, lifetime, search, **extras
+    )
+    ((answer, _),) = lookup.ask_in_turn(to_rdtype(rdtype))
+    return lookup.checked(answer)
 
 
 def resolve_address(engine: Engine, ipaddr: str, **options: Unpack[Options]) -> Answer:
@@ -218,7 +289,7 @@ def resolve_name(
         return HostAnswers.make(v6=resolve(engine, name, RdataType.AAAA, **options))
     if family != socket.AF_UNSPEC:
         raise NotImplementedError(f"unknown address family {family}")
-    lookup = _Lookup(engine, name, RdataClass.IN, **options)
+    lookup = Lookup(engine, name, RdataClass.IN, **options)
     (v6, outcome), (v4, _) = lookup.ask_in_turn(RdataType.AAAA, RdataType.A)
     answers = HostAnswers.make(v6=v6, v4=v4, add_empty=not lookup.raise_on_no_answer)
     if not answers:
@@ -226,10 +297,10 @@ def resolve_name(
     return answers
 
 
-def canonical_name(engine: Engine, name: Name | str) -> Name:
+def canonical_name(engine: Engine, name: Name | str, **extras: Unpack[Extras]) -> Name:
     """The name that CNAME and DNAME records lead to, existing or not; raises what `resolve` raises."""
     try:
-        return resolve(engine, name, raise_on_no_answer=False).canonical_name
+        return resolve(engine, name, raise_on_no_answer=False, **extras).canonical_name
     except NXDOMAIN as missing:
         return cast(Name, missing.canonical_name)
 
@@ -240,15 +311,59 @@ def zone_for_name(
     rdclass: RdataClass = RdataClass.IN,
     tcp: bool = False,
     lifetime: float | None = None,
+    **extras: Unpack[Extras],
 ) -> Name:
     """The name of the zone that an absolute name is in: `dns.resolver.zone_for_name`, asked through `engine`.
 
     Raises dns.resolver.NotAbsolute, dns.resolver.NoRootSOA, else what `resolve` raises.
     """
     if isinstance(name, str):
-        name = _to_name(name).derelativize(dns.name.root)
-    asks_us = SimpleNamespace(resolve=partial(resolve, engine))
+        name = to_name(name).derelativize(dns.name.root)
+    asks_us = SimpleNamespace(resolve=partial(resolve, engine, **extras))
     return _search_upwards(name, rdclass, tcp, cast(dns.resolver.Resolver, asks_us), lifetime)
+
+
+def edns_extras(
+    edns: int | bool | None = 0,
+    ednsflags: int = 0,
+    payload: int = 1232,
+    options: Sequence[dns.edns.Option] | None = None,
+) -> Extras:
+    """The arguments of dnspython's `use_edns` as `Extras`.
+
+    `payload` is looked at but not used: gdns always names 1,232 octets, the size that no path fragments, and
+    fetches what is longer over TCP. Raises ValueError for another version than 0 and flags other than DO.
+    """
+    if edns is None or edns is False or edns == -1:
+        return {"use_edns": False, "want_dnssec": False, "edns_options": ()}
+    if edns is not True and edns != 0:
+        raise ValueError(f"edns: {edns!r} is not a version that gdns can speak, only 0 (or -1 for none)")
+    if ednsflags & ~dns.flags.DO:
+        raise ValueError(f"ednsflags: {ednsflags:#x} has other flags than DO, {int(dns.flags.DO):#x}")
+    if not 0 <= payload <= 65535:
+        raise ValueError(f"payload: {payload} is not a number of octets from 0 to 65535")
+    _check_options(options or ())
+    return {
+        "use_edns": True,
+        "want_dnssec": bool(ednsflags & dns.flags.DO),
+        "edns_options": tuple(options or ()),
+    }
+
+
+def flag_extras(flags: int | None) -> Extras:
+    """The argument of dnspython's `set_flags`, a query's whole header flags, as `Extras`; None for the usual.
+
+    Raises ValueError for flags other than RD, AD and CD.
+    """
+    if flags is None:
+        flags = dns.flags.RD
+    if flags & ~(dns.flags.RD | dns.flags.AD | dns.flags.CD):
+        raise ValueError(f"flags: {flags:#x} has others than RD, AD and CD")
+    return {
+        "no_recursion": not flags & dns.flags.RD,
+        "authentic_data": bool(flags & dns.flags.AD),
+        "checking_disabled": bool(flags & dns.flags.CD),
+    }
 
 
 def is_rdtype(word: str) -> bool:
@@ -268,7 +383,7 @@ def read_message(reply: Reply) -> Message | None:
         return None
 
 
-class _Lookup:
+class Lookup:
     """One call: the names to ask for in turn, and what is left of its time.
 
     Making it checks the arguments, all but the type, as `resolve` says. Nothing is sent.
@@ -285,21 +400,40 @@ class _Lookup:
         source_port: int = 0,
         lifetime: float | None = None,
         search: bool | None = None,
+        *,
+        want_dnssec: bool = False,
+        checking_disabled: bool = False,
+        authentic_data: bool = False,
+        no_recursion: bool = False,
+        use_edns: bool = False,
+        edns_options: Sequence[dns.edns.Option] = (),
     ) -> None:
-        if source is not None or source_port:
-            raise NotImplementedError(
-                "source, source_port: queries share sockets that are bound to no address"
-            )
-        self.qnames = _qnames_to_ask(_to_name(qname), engine.settings, bool(search))
+        self.qnames = _qnames_to_ask(to_name(qname), engine.settings, bool(search))
         self.rdclass = RdataClass.make(rdclass)
         if dns.rdataclass.is_metaclass(self.rdclass) or not self.rdclass:
             raise dns.resolver.NoMetaqueries
+        self.source = _source(source, source_port)
+        self.options = _check_options(edns_options)
         self.stub = engine.stub
-        self.wishes = USE_TCP if tcp else 0
+        self.is_ad_trusted = engine.settings.resolv_conf.trust_ad
+        self.wishes = (
+            (USE_TCP if tcp else 0)
+            | (USE_EDNS if use_edns or want_dnssec or edns_options else 0)
+            | (DNSSEC_OK if want_dnssec else 0)
+            | (AUTHENTIC_DATA if authentic_data else 0)
+            | (CHECKING_DISABLED if checking_disabled else 0)
+            | (NO_RECURSION if no_recursion else 0)
+        )
         self.raise_on_no_answer = raise_on_no_answer
         self.started_at = monotonic()
         lifetime = engine.lifetime if lifetime is None else lifetime
         self.ends_at = self.started_at + (inf if lifetime is None else lifetime)
+
+    def checked(self, answer: Answer) -> Answer:
+        """The answer; raises NoAnswer if it has no records and the caller wants to hear of that."""
+        if answer.rrset is None and self.raise_on_no_answer:
+            raise NoAnswer(response=answer.response, outcome=answer.outcome)
+        return answer
 
     def ask_in_turn(self, *rdtypes: RdataType) -> list[tuple[Answer, Outcome]]:
         """Ask for one name after the other until one exists; its answer to each of the one or two types.
@@ -309,7 +443,10 @@ class _Lookup:
         denials: dict[Name, dns.message.Message] = {}
         answered: list[tuple[Answer, Outcome]] = []
         for qname in self.qnames:
-            outcomes = self.ask(*(Question(qname.to_text(), rdtype, self.rdclass) for rdtype in rdtypes))
+            text = qname.to_text()
+            outcomes = self.ask(
+                *(Question(text, rdtype, self.rdclass, self.options, self.source) for rdtype in rdtypes)
+            )
             answered = [(self.answer(qname, outcome), outcome) for outcome in outcomes]
             if any(outcome.status is not status.NXDOMAIN for outcome in outcomes):
                 return answered
@@ -337,12 +474,14 @@ class _Lookup:
         if reply is None or not is_word_of_name:
             raise self.failure(qname, outcome)
         try:
-            message = cast(dns.message.QueryMessage, dns.message.from_wire(reply.message))
+            message = _read(respell(reply.message, qname), partial(_pause, self.stub.hub))
             rdtype = RdataType.make(outcome.question.rdtype)
             answer = Answer(qname, rdtype, self.rdclass, message, *_address_of(outcome.server))
         except DNSException as error:
             raise self.failure(qname, outcome, error) from error
-        answer.outcome = outcome
+        message.wire = reply.message
+        answer.take_over(outcome)
+        answer.is_authenticated = self.is_ad_trusted and reply.authenticated
         return answer
 
     def failure(self, qname: Name, outcome: Outcome, error: Exception | str = "") -> Exception:
@@ -362,15 +501,35 @@ class _Lookup:
         return NoNameservers(request=request, errors=self.errors(outcome, error or said), outcome=outcome)
 
     def errors(self, outcome: Outcome, error: Exception | str) -> list[dns.resolver.ErrorTuple]:
-        """dnspython's trace of who failed and how, as far as the outcome knows it."""
-        host, port = _address_of(outcome.server)
-        if host is None or port is None:
-            return []
-        is_tcp = outcome.transport == "tcp" or bool(self.wishes & USE_TCP)
-        return [(f"Do53:{host}@{port}", is_tcp, port, error, None)]
+        """dnspython's trace of who failed and how: each wait without a reply, each server's trouble once."""
+        said: dict[tuple[str, object], Exception | str] = {}
+        for number, failed in enumerate(outcome.failures):
+            if failed.reason == NO_REPLY:
+                patience = dns.exception.Timeout(timeout=failed.seconds)  # type: ignore[no-untyped-call]
+                said[failed.server, number] = patience
+            elif failed.server != outcome.server:
+                said[failed.server, failed.reason] = failed.reason
+        if outcome.status is not status.TIMEOUT or not said:
+            said[outcome.server, error] = error
+        asks_tcp = bool(self.wishes & USE_TCP)
+        trace: list[dns.resolver.ErrorTuple] = []
+        for (server, _), trouble in said.items():
+            host, port = _address_of(server)
+            if host is not None and port is not None:
+                is_tcp = asks_tcp or (server == outcome.server and outcome.transport == "tcp")
+                trace.append((f"Do53:{host}@{port}", is_tcp, port, trouble, None))
+        return trace
 
 
-def _to_name(text: Name | str) -> Name:
+def to_rdtype(rdtype: RdataType | str) -> RdataType:
+    """The type as dnspython reads it; raises NoMetaqueries for one that is no type of records."""
+    rdtype = RdataType.make(rdtype)
+    if dns.rdatatype.is_metatype(rdtype) or not rdtype:
+        raise dns.resolver.NoMetaqueries
+    return rdtype
+
+
+def to_name(text: Name | str) -> Name:
     """The name as dnspython reads it, relative without a final dot; IDNA 2003 where it is not ASCII."""
     if isinstance(text, Name):
         return text
@@ -379,6 +538,58 @@ def _to_name(text: Name | str) -> Name:
     if "\0" in text:
         raise TypeError("a name must be a str without null characters")
     return dns.name.from_text(text, None)
+
+
+def _check_options(options: Sequence[dns.edns.Option]) -> bytes:
+    """The options as they stand in an OPT record (RFC 6891, section 6.1.2)."""
+    wire = b""
+    for option in options:
+        if not isinstance(option, dns.edns.Option):
+            raise TypeError(f"an EDNS option is a dns.edns.Option, not {type(option).__name__}")
+        if option.otype == OptionType.COOKIE:
+            raise ValueError("edns_options: DNS cookies are made by gdns itself wherever EDNS is used")
+        data = option.to_wire() or b""
+        wire += option.otype.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
+    if len(wire) > MOST_OPTIONS:
+        raise ValueError(f"edns_options: {len(wire)} octets are more than {MOST_OPTIONS}")
+    return wire
+
+
+def _source(address: str | None, port: int) -> bytes:
+    """Where to send from, as `Question.source` has it; empty where that is left to the system.
+
+    Raises ValueError for what is no address or no port, OSError for what cannot be bound to.
+    """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"source_port: {port} is not a number from 0 to 65535")
+    if address is None:
+        return socket.AF_UNSPEC.to_bytes(2, sys.byteorder) + port.to_bytes(2, "big") if port else b""
+    try:
+        place = ServerAddress.parse(f"[{address}]" if ":" in str(address) else address)
+    except ConfigError:
+        raise ValueError(f"source: {address!r} is not a numeric IP address") from None
+    place = replace(place, port=port)
+    where = (place.host, port, 0, place.scope_id) if place.family == socket.AF_INET6 else (place.host, port)
+    with closing(_socket.socket(place.family, socket.SOCK_DGRAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(where)
+        except OSError as error:
+            at = f"{address} port {port}" if port else address
+            raise OSError(error.errno, f"source {at}: {os.strerror(error.errno or 0)}") from None
+    return place.sockaddr
+
+
+def _pause(hub: Hub) -> None:
+    """Let other greenlets run, and the hub look at what arrived, before this one goes on."""
+    if getcurrent() is hub.greenlet:
+        return  # nothing may park here
+    waiter = Waiter(hub)
+    timer = hub.call_later(0.0, waiter.wake)  # not call_soon: gevent makes many such calls before it polls
+    try:
+        waiter.park()
+    finally:
+        timer.cancel()
 
 
 def _qnames_to_ask(qname: Name, settings: Settings, search: bool) -> list[Name]:

@@ -26,11 +26,13 @@ from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
 from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
+from gdns.system import SWITCH, LibcFunctions, wants_libc
 from gdns.threads import local_base
 
 if TYPE_CHECKING:
     import socket
 
+    import dns.edns
     import dns.name
     import dns.rdataclass
     import dns.rdatatype
@@ -156,11 +158,16 @@ class Resolver:
     the host and the address that says True or False (`gdns.policy`). `override` gives hosts other addresses,
     as `gdns.override` does, for this resolver alone.
 
-    None means: what resolv.conf says, or glibc's default where `nameservers` are given.
+    `backend` "libc" leaves everything to the system's own resolver, in threads, and so does "auto" where the
+    environment says GDNS_DISABLE=1; the settings of servers and cache are then of no effect, and `resolve`
+    and its relatives raise NotImplementedError. "native" does not look at the environment.
 
     Raises ConfigError for a setting that cannot be used, TypeError for one of the wrong type. A resolver may
     be used from any thread and any greenlet; `close` it, or use it in a `with` statement.
     """
+
+    def __new__(cls, *arguments: object, backend: str = "auto", **settings: object) -> Resolver:
+        return object.__new__(LibcResolver if cls is Resolver and wants_libc(backend) else cls)
 
     def __init__(
         self,
@@ -183,6 +190,7 @@ class Resolver:
         policy: AddressPolicy | None = None,
         override: Mapping[Host, Addresses] | None = None,
         idna: int = 2003,
+        backend: str = "auto",
         hub: Hub | None = None,
     ) -> None:
         addresses = None if nameservers is None else _parse_servers("nameservers", nameservers)
@@ -220,6 +228,7 @@ class Resolver:
         if override is not None:
             self._shared.overrides.add(override)
         self._hub = hub
+        self._asks: records.Extras = {}  # what `use_edns` and `set_flags` have set
         self._system = System()
         self._is_closed = False
         self._local = _ThreadLocal()
@@ -290,12 +299,18 @@ class Resolver:
         source_port: int = 0,
         lifetime: float | None = None,
         search: bool | None = None,
+        **extras: Unpack[records.Extras],
     ) -> dns.resolver.Answer:
         """The records of a name, as `dns.resolver.Resolver.resolve` gives them.
 
-        Asks DNS alone: neither the hosts file nor a cache of the system's. Raises NXDOMAIN, NoAnswer,
-        YXDOMAIN, NoNameservers, LifetimeTimeout of `gdns.records`, which are dnspython's too; dnspython's
-        exceptions for names and types that cannot be asked for; ResolverClosed.
+        Asks DNS alone: neither the hosts file nor a cache of the system's. `source` and `source_port` are
+        sent from. By keyword: `want_dnssec`, `checking_disabled`, `authentic_data` and `no_recursion` set the
+        bits DO, CD, AD and clear RD; `use_edns` asks with EDNS, and so with a DNS cookie, `edns_options` are
+        `dns.edns.Option`s to go with it. What is not given is as `use_edns` and `set_flags` have set it.
+
+        Raises NXDOMAIN, NoAnswer, YXDOMAIN, NoNameservers, LifetimeTimeout of `gdns.records`, which are
+        dnspython's too; dnspython's exceptions for names and types that cannot be asked for; ResolverClosed;
+        ValueError, TypeError and OSError for a source, or options, with which nobody can be asked.
         """
         from gdns import records
 
@@ -310,13 +325,14 @@ class Resolver:
             source_port,
             lifetime,
             search,
+            **self._asks | extras,
         )
 
     def resolve_address(self, ipaddr: str, **options: Unpack[records.Options]) -> dns.resolver.Answer:
         """The PTR records of an address, as `dns.resolver.resolve_address`; else as `resolve`."""
         from gdns import records
 
-        return records.resolve_address(self._engine(), ipaddr, **options)
+        return records.resolve_address(self._engine(), ipaddr, **{**self._asks, **options})  # type: ignore[arg-type]
 
     def resolve_name(
         self, name: dns.name.Name | str, family: int = AF_UNSPEC, **options: Unpack[records.Options]
@@ -324,13 +340,13 @@ class Resolver:
         """The A and AAAA records of a name, as `dns.resolver.resolve_name`; else as `resolve`."""
         from gdns import records
 
-        return records.resolve_name(self._engine(), name, family, **options)
+        return records.resolve_name(self._engine(), name, family, **{**self._asks, **options})  # type: ignore[arg-type]
 
     def canonical_name(self, name: dns.name.Name | str) -> dns.name.Name:
         """The end of a name's CNAME chain, as `dns.resolver.canonical_name`; else as `resolve`."""
         from gdns import records
 
-        return records.canonical_name(self._engine(), name)
+        return records.canonical_name(self._engine(), name, **self._asks)
 
     def zone_for_name(
         self,
@@ -345,7 +361,33 @@ class Resolver:
         """
         from gdns import records
 
-        return records.zone_for_name(self._engine(), name, rdclass, tcp, lifetime)
+        return records.zone_for_name(self._engine(), name, rdclass, tcp, lifetime, **self._asks)
+
+    def use_edns(
+        self,
+        edns: int | bool | None = 0,
+        ednsflags: int = 0,
+        payload: int = 1232,
+        options: Sequence[dns.edns.Option] | None = None,
+    ) -> None:
+        """Let `resolve` and its relatives ask with EDNS from now on: `dns.resolver.Resolver.use_edns`.
+
+        None, False or -1 is as the resolver was made; `ednsflags` may be DO. Servers are always told of 1,232
+        octets, whatever `payload` is: longer replies come over TCP. Raises ValueError for what gdns cannot
+        ask.
+        """
+        from gdns import records
+
+        self._asks = self._asks | records.edns_extras(edns, ednsflags, payload, options)
+
+    def set_flags(self, flags: int | None) -> None:
+        """Let `resolve` and its relatives ask with these header flags: `dns.resolver.Resolver.set_flags`.
+
+        `flags` is a sum of RD, AD and CD, or None for the usual. Raises ValueError for others.
+        """
+        from gdns import records
+
+        self._asks = self._asks | records.flag_extras(flags)
 
     # --- what it does, and what it keeps
 
@@ -578,6 +620,19 @@ def _suffixes(search: Iterable[str]) -> tuple[str, ...]:
         if to_labels(suffix) is None:
             raise ConfigError(f"search: {suffix!r} is not a domain name")
     return suffixes
+
+
+class LibcResolver(LibcFunctions, Resolver):
+    """A resolver with the backend "libc"; `Resolver` makes one where that is chosen."""
+
+    def __init__(self, *arguments: Any, backend: str = "auto", **settings: Any) -> None:
+        Resolver.__init__(self, *arguments, **settings)
+        self._begin('backend="libc" was chosen' if backend == "libc" else f"{SWITCH}=1 is in the environment")
+
+    def close(self) -> None:
+        """End every look-up with ResolverClosed; safe to call twice."""
+        super().close()
+        Resolver.close(self)
 
 
 _default: Resolver | None = None

@@ -23,7 +23,7 @@ from gdns.deadlines import Deadlines
 from gdns.flight import Alarm, Both, Flight, Probe, Refill
 from gdns.hooks import Hooks
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
-from gdns.outcome import CLOSED, NXDOMAIN, TIMEOUT, UNREACHABLE, Outcome, status_of
+from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, status_of
 from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 
@@ -204,14 +204,19 @@ class Stub(Turns):
 
     def _impatient(self, flight: Flight) -> Outcome:
         """The outcome for a caller whose own lifetime ended before the flight did."""
-        return Outcome(
+        now = monotonic()
+        outcome = Outcome(
             flight.question,
             TIMEOUT,
             attempts=flight.attempts,
             server=flight.plan[(flight.step - 1) % len(flight.plan)].name if flight.attempts else "",
-            elapsed=monotonic() - flight.started_at,
+            elapsed=now - flight.started_at,
             detail="the caller's lifetime ended",
         )
+        outcome.failures = tuple(flight.failures or ())
+        if flight.attempt is not None:
+            outcome.failures += (Failed(outcome.server, NO_REPLY, now - flight.attempt.sent_at),)
+        return outcome
 
     def _join(self, question: Question, wishes: int, now: float) -> Flight:
         flight = self._flights.get(_flight_key(question, wishes))
@@ -318,7 +323,8 @@ class Stub(Turns):
         if reply is None:
             detail = attempt.error
             status = UNREACHABLE
-            server.note_failure(now)
+            if flight.question.is_plain:  # else it may be the address to send from that is no good
+                server.note_failure(now)
         else:
             server.note_reply(now, attempt.sent_at)
             status = status_of(reply)
@@ -354,7 +360,7 @@ class Stub(Turns):
             server.note_silence()
             if not server.failed_at:
                 server.note_failure(now)
-            flight.note(server.name, "no reply", now - flight.attempt.sent_at)
+            flight.note(server.name, NO_REPLY, now - flight.attempt.sent_at)
         if now >= flight.ends_at or not (flight.waiters or flight.is_wanted):
             self._fail(flight, now)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 import socketserver
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -27,9 +29,11 @@ from dns.resolver import Answer
 from gdns import hubs, records
 from gdns._ares import DNSSEC_OK, USE_EDNS
 from gdns._wire import Question
+from gdns.cache import Cache
 from gdns.config import GaiConf, HostConf, NsSwitch, ResolvConf, Settings
 from gdns.errors import ResolverClosed
 from gdns.outcome import Status
+from gdns.resolver import Resolver
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
 from gdns.testing import Server, delay, malformed, rcode, silent, truncated
@@ -100,9 +104,12 @@ def serving(respond: Callable[[dns.message.Message, str], dns.message.Message]) 
             wire = respond(dns.message.from_wire(query), "tcp").to_wire()
             self.wfile.write(len(wire).to_bytes(2) + wire)
 
+    class Connections(socketserver.TCPServer):
+        allow_reuse_address = True  # ports of connections that were closed lately
+
     with (
-        socketserver.UDPServer(("127.0.0.1", 0), Datagrams) as udp,
-        socketserver.TCPServer(udp.server_address, Stream) as tcp,
+        Connections(("127.0.0.1", 0), Stream) as tcp,
+        socketserver.UDPServer(tcp.server_address, Datagrams) as udp,
     ):
         threads = [threading.Thread(target=server.serve_forever, args=(0.01,)) for server in (udp, tcp)]
         for thread in threads:
@@ -220,8 +227,17 @@ def test_bad_input_raises_what_dnspython_raises_and_is_not_sent(
         (None, {}, TypeError),
         ("www.example", {"rdtype": 0}, dns.resolver.NoMetaqueries),
         ("www.example", {"rdclass": 0}, dns.resolver.NoMetaqueries),
-        ("www.example", {"source": "192.0.2.1"}, NotImplementedError),
-        ("www.example", {"source_port": 53}, NotImplementedError),
+        ("www.example", {"source": "192.0.2.1"}, OSError),
+        ("www.example", {"source": "2001:db8::1"}, OSError),
+        ("www.example", {"source": "localhost"}, ValueError),
+        ("www.example", {"source": "127.0.0.1:53"}, ValueError),
+        ("www.example", {"source": b"127.0.0.1"}, TypeError),
+        ("www.example", {"source_port": 65536}, ValueError),
+        ("www.example", {"source_port": -1}, ValueError),
+        ("www.example", {"edns_options": [b"NSID"]}, TypeError),
+        ("www.example", {"edns_options": [dns.edns.GenericOption(65001, bytes(897))]}, ValueError),
+        ("www.example", {"edns_options": [dns.edns.CookieOption(bytes(8), b"")]}, ValueError),
+        ("www.example", {"dnssec": True}, TypeError),
         ("www.example", {"lifetime": "5"}, TypeError),
     ],
 )
@@ -310,6 +326,379 @@ def test_edns_goes_with_the_questions_of_a_stub_that_wishes_it(
     answer = records.resolve(make_engine(dns_server.address, wishes=USE_EDNS | DNSSEC_OK), "www.example")
     assert [query.edns for query in dns_server.queries] == [True]
     assert answer.response.edns == 0
+
+
+def echoing(seen: list[tuple[str, dns.message.Message]]) -> Callable[..., dns.message.Message]:
+    """Answers every question, and keeps what came over which transport."""
+
+    def respond(query: dns.message.Message, transport: str) -> dns.message.Message:
+        seen.append((transport, query))
+        response = dns.message.make_response(query, recursion_available=True)
+        response.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", "192.0.2.7"))
+        return response
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    ("extras", "flags", "edns", "ednsflags"),
+    [
+        ({}, "RD", -1, 0),
+        ({"use_edns": True}, "RD", 0, 0),
+        ({"want_dnssec": True}, "RD", 0, dns.flags.DO),
+        ({"authentic_data": True}, "RD AD", -1, 0),
+        ({"checking_disabled": True, "authentic_data": True}, "RD AD CD", -1, 0),
+        ({"no_recursion": True}, "", -1, 0),
+    ],
+)
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_flags_go_out_as_wished(
+    extras: records.Extras, flags: str, edns: int, ednsflags: int, transport: str, make_engine: EngineMaker
+) -> None:
+    seen: list[tuple[str, dns.message.Message]] = []
+    with serving(echoing(seen)) as address:
+        records.resolve(make_engine(address), "www.example", tcp=transport == "tcp", **extras)
+    ((carried_by, query),) = seen
+    assert carried_by == transport
+    assert dns.flags.to_text(query.flags) == flags
+    assert (query.edns, query.ednsflags) == (edns, ednsflags)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_edns_options_go_out_as_given(transport: str, make_engine: EngineMaker) -> None:
+    seen: list[tuple[str, dns.message.Message]] = []
+    options = [
+        dns.edns.GenericOption(dns.edns.OptionType.NSID, b""),
+        dns.edns.ECSOption("192.0.2.0", 24),
+        dns.edns.GenericOption(65001, bytes(range(256))),
+    ]
+    with serving(echoing(seen)) as address:
+        engine = make_engine(address)
+        records.resolve(engine, "www.example", tcp=transport == "tcp", edns_options=options)
+        records.resolve(engine, "www.example", tcp=transport == "tcp", use_edns=True)
+    (_, with_options), (_, without) = seen
+    assert [
+        option for option in with_options.options if option.otype != dns.edns.OptionType.COOKIE
+    ] == options
+    assert {option.otype for option in without.options} <= {dns.edns.OptionType.COOKIE}
+
+
+def test_a_question_with_options_goes_over_tcp_again_with_them_where_it_is_truncated(
+    make_engine: EngineMaker,
+) -> None:
+    seen: list[tuple[str, dns.message.Message]] = []
+    respond = echoing(seen)
+
+    def truncate(query: dns.message.Message, transport: str) -> dns.message.Message:
+        response = respond(query, transport)
+        if transport == "udp":
+            response.flags |= dns.flags.TC
+            response.answer.clear()
+        return response
+
+    option = dns.edns.GenericOption(65001, b"again")
+    with serving(truncate) as address:
+        assert len(records.resolve(make_engine(address), "www.example", edns_options=[option])) == 1
+    assert [(transport, option in query.options) for transport, query in seen] == [
+        ("udp", True),
+        ("tcp", True),
+    ]
+
+
+def test_a_server_that_knows_no_edns_is_asked_again_without_it(make_engine: EngineMaker) -> None:
+    seen: list[tuple[str, dns.message.Message]] = []
+    respond = echoing(seen)
+
+    def refuse_edns(query: dns.message.Message, transport: str) -> dns.message.Message:
+        response = respond(query, transport)
+        if query.edns >= 0:
+            response = dns.message.make_response(query)
+            response.use_edns(-1)
+            response.set_rcode(dns.rcode.FORMERR)
+        return response
+
+    with serving(refuse_edns) as address:
+        engine = make_engine(address)
+        answer = records.resolve(engine, "www.example", edns_options=[dns.edns.GenericOption(65001, b"x")])
+    assert len(answer) == 1
+    assert [query.edns for _, query in seen] == [0, -1]
+
+
+def test_dns_cookies_go_with_edns_and_come_back(make_engine: EngineMaker) -> None:
+    seen: list[tuple[str, dns.message.Message]] = []
+    respond = echoing(seen)
+
+    def bake(query: dns.message.Message, transport: str) -> dns.message.Message:
+        response = respond(query, transport)
+        cookies = [option for option in query.options if isinstance(option, dns.edns.CookieOption)]
+        response.use_edns(0, options=[dns.edns.CookieOption(cookies[0].client, b"serverby")])
+        return response
+
+    with serving(bake) as address:
+        engine = make_engine(address)
+        for name in ("one.example", "two.example"):
+            records.resolve(engine, name, use_edns=True)
+    sent = [option for _, query in seen for option in query.options]
+    assert all(isinstance(option, dns.edns.CookieOption) for option in sent)
+    assert [option.server for option in sent] == [b"", b"serverby"]
+    assert len({option.client for option in sent}) == 1
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def caching(engine: Engine, clock: Clock, **settings: float) -> Engine:
+    engine.stub.cache = Cache(clock=clock, **settings)  # type: ignore[arg-type]
+    return engine
+
+
+def test_what_remains_of_the_ttl_is_shown_and_the_response_is_as_received(
+    engine: Engine, dns_server: Server
+) -> None:
+    dns_server.add("www.example. 300 CNAME web.example.", "web.example. 60 A 192.0.2.7")
+    clock = Clock()
+    caching(engine, clock)
+    first = records.resolve(engine, "www.example")
+    clock.now += 20.25
+    again = records.resolve(engine, "www.example")
+    assert dns_server.query_count == 1
+    assert first.rrset is not None
+    assert again.rrset is not None
+    assert (first.rrset.ttl, again.rrset.ttl, again.ttl) == (60, 39, 39)
+    assert again.rrset == first.rrset
+    assert again.expiration - time.time() == pytest.approx(39.75, abs=1.0)
+    assert [rrset.ttl for rrset in again.response.answer] == [300, 60]
+    assert again.response.wire == first.response.wire
+    assert again.outcome is not None
+    assert again.outcome.from_cache
+    assert (again.nameserver, again.port) == (dns_server.host, dns_server.port)
+
+
+def test_a_cached_denial_expires_with_what_remains_of_it(engine: Engine, dns_server: Server) -> None:
+    dns_server.add(WWW)
+    clock = Clock()
+    caching(engine, clock)
+    left = []
+    for _ in range(2):
+        answer = records.resolve(engine, "www.example", "MX", raise_on_no_answer=False)
+        left.append(answer.expiration - time.time())
+        clock.now += 7
+    assert dns_server.query_count == 1
+    assert left[0] - left[1] == pytest.approx(7, abs=1.0)
+
+
+def test_what_is_kept_beyond_its_ttl_shows_how_long_it_is_kept(engine: Engine, dns_server: Server) -> None:
+    dns_server.add("www.example. 5 A 192.0.2.7")
+    clock = Clock()
+    caching(engine, clock, min_ttl=100)
+    records.resolve(engine, "www.example")
+    clock.now += 30
+    answer = records.resolve(engine, "www.example")
+    assert dns_server.query_count == 1
+    assert answer.rrset is not None
+    assert answer.rrset.ttl == 70
+    assert answer.expiration - time.time() == pytest.approx(70, abs=1.0)
+
+
+def test_names_are_spelt_as_this_caller_spells_them(engine: Engine, dns_server: Server) -> None:
+    dns_server.add(WWW)
+    caching(engine, Clock())
+    for spelling in ("www.example.", "WWW.example.", "wWw.eXample."):
+        answer = records.resolve(engine, spelling)
+        assert answer.rrset is not None
+        names = [answer.qname, answer.canonical_name, answer.rrset.name, answer.response.question[0].name]
+        assert [name.to_text() for name in names] == [spelling] * 4
+    with pytest.raises(records.NXDOMAIN) as raised:
+        records.resolve(engine, "NoSuch.example")
+    with pytest.raises(records.NXDOMAIN) as raised:
+        records.resolve(engine, "nosucH.example.")
+    assert raised.value.canonical_name.to_text() == "nosucH.example."
+    assert dns_server.query_count == 2
+
+
+def test_questions_with_options_of_their_own_are_not_cached(engine: Engine, dns_server: Server) -> None:
+    dns_server.add(WWW)
+    caching(engine, Clock())
+    records.resolve(engine, "www.example")
+    for _ in range(2):
+        records.resolve(engine, "www.example", edns_options=[dns.edns.GenericOption(65001, b"mine")])
+        records.resolve(engine, "www.example", source="127.0.0.1")
+    records.resolve(engine, "www.example")
+    assert dns_server.query_count == 5
+
+
+def test_a_question_with_options_of_its_own_shares_no_query(
+    make_engine: EngineMaker, dns_server: Server, runner: object, run_all: Callable[..., list[Answer]]
+) -> None:
+    dns_server.add(WWW)
+    with Resolver(nameservers=[dns_server.address], hub=runner.hub) as resolver:  # type: ignore[attr-defined]
+        dns_server.fault(None, delay(0.2))
+        option = dns.edns.GenericOption(65001, b"mine")
+        asks = [
+            {},
+            {"edns_options": [option]},
+            {"edns_options": [option, option]},
+            {"use_edns": True},
+            {"want_dnssec": True},
+            {"source": "127.0.0.1"},
+        ]
+        run_all([partial(resolver.resolve, "www.example", **extras) for extras in asks * 3])
+    assert dns_server.query_count == len(asks)
+
+
+def test_use_edns_and_set_flags_say_how_a_resolver_asks(dns_server: Server) -> None:
+    seen: list[tuple[str, dns.message.Message]] = []
+    with serving(echoing(seen)) as address, Resolver(nameservers=[address]) as resolver:
+        resolver.use_edns(0, dns.flags.DO, 4096, [dns.edns.GenericOption(65001, b"all")])
+        resolver.set_flags(dns.flags.RD | dns.flags.CD)
+        resolver.resolve("one.example")
+        resolver.resolve("two.example", want_dnssec=False, checking_disabled=False)
+        resolver.resolve_name("three.example", socket.AF_INET)
+        resolver.canonical_name("four.example")
+        resolver.use_edns(False)
+        resolver.set_flags(None)
+        resolver.resolve("five.example")
+    asked = [(query.ednsflags, query.flags & dns.flags.CD != 0, query.edns) for _, query in seen]
+    assert asked == [
+        (dns.flags.DO, True, 0),
+        (0, False, 0),
+        (dns.flags.DO, True, 0),
+        (dns.flags.DO, True, 0),
+        (0, False, -1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "named"),
+    [
+        ("use_edns", (1,), "version"),
+        ("use_edns", (0, 0x4000), "0x4000"),
+        ("use_edns", (0, 0, 70000), "70000"),
+        ("set_flags", (0x8100,), "0x8100"),
+    ],
+)
+def test_what_gdns_cannot_ask_for_is_named(method: str, arguments: tuple[object, ...], named: str) -> None:
+    with Resolver(nameservers=["127.0.0.1"]) as resolver, pytest.raises(ValueError, match=named):
+        getattr(resolver, method)(*arguments)
+
+
+@pytest.mark.parametrize(("is_trusted", "is_set"), [(True, True), (True, False), (False, True)])
+def test_authenticated_data_is_believed_where_the_way_to_the_server_is_trusted(
+    is_trusted: bool, is_set: bool, make_engine: EngineMaker
+) -> None:
+    def respond(query: dns.message.Message, transport: str) -> dns.message.Message:
+        response = echoing([])(query, transport)
+        response.flags |= dns.flags.AD if is_set else 0
+        return response
+
+    with serving(respond) as address:
+        engine = make_engine(address)
+        settings = replace(engine.settings, resolv_conf=ResolvConf(trust_ad=is_trusted))
+        answer = records.resolve(engine._replace(settings=settings), "www.example")
+    assert answer.is_authenticated is (is_trusted and is_set)
+    assert bool(answer.response.flags & dns.flags.AD) is is_set
+
+
+# The address to send from
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+        udp.bind(("127.0.0.2", 0))
+        port: int = udp.getsockname()[1]
+        tcp.bind(("127.0.0.2", port))
+        return port
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_questions_leave_from_the_source_that_was_asked_for(transport: str, make_engine: EngineMaker) -> None:
+    senders: list[tuple[str, int]] = []
+
+    class Datagrams(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            query, sender = self.request
+            senders.append(self.client_address)
+            sender.sendto(echoing([])(dns.message.from_wire(query), "udp").to_wire(), self.client_address)
+
+    class Stream(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            senders.append(self.client_address)
+            query = self.rfile.read(int.from_bytes(self.rfile.read(2)))
+            wire = echoing([])(dns.message.from_wire(query), "tcp").to_wire()
+            self.wfile.write(len(wire).to_bytes(2) + wire)
+
+    kind = socketserver.UDPServer if transport == "udp" else socketserver.TCPServer
+    with kind(("127.0.0.1", 0), Datagrams if transport == "udp" else Stream) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            engine = make_engine(f"127.0.0.1:{server.server_address[1]}")
+            ask = partial(records.resolve, engine, "www.example", tcp=transport == "tcp")
+            port = free_port()
+            assert len(ask(source="127.0.0.2", source_port=port)) == 1
+            assert len(ask(source="127.0.0.3")) == 1
+            port_alone = free_port()
+            assert len(ask(source_port=port_alone)) == 1
+        finally:
+            server.shutdown()
+            thread.join()
+    assert [senders[0], senders[1][0], senders[2]] == [
+        ("127.0.0.2", port),
+        "127.0.0.3",
+        ("127.0.0.1", port_alone),
+    ]
+    assert len(engine.stub.servers.all) == 1
+
+
+def test_many_questions_at_once_share_the_one_port(
+    dns_server: Server, runner: object, run_all: object
+) -> None:
+    dns_server.add(*(f"n{number}.example. 60 A 192.0.2.{number}" for number in range(50)))
+    port = free_port()
+    with Resolver(nameservers=[dns_server.address], hub=runner.hub) as resolver:  # type: ignore[attr-defined]
+        asks = [
+            partial(resolver.resolve, f"n{number}.example", source="127.0.0.2", source_port=port)
+            for number in range(50)
+        ]
+        answers = run_all(asks)  # type: ignore[operator]
+    assert [answer[0].address for answer in answers] == [f"192.0.2.{number}" for number in range(50)]
+    assert {query.port for query in dns_server.queries} == {port}
+
+
+def test_a_port_that_is_taken_is_named(engine: Engine, dns_server: Server) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.2", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"source 127.0.0.2 port {port}: Address already in use"):
+            records.resolve(engine, "www.example", source="127.0.0.2", source_port=port)
+    assert dns_server.questions == []
+
+
+def test_a_source_of_another_family_than_the_server_is_no_trouble_of_the_server(
+    engine: Engine, dns_server: Server
+) -> None:
+    dns_server.add(WWW)
+    with pytest.raises(records.NoNameservers) as raised:
+        records.resolve(engine, "www.example", source="::1")
+    assert raised.value.outcome is not None
+    assert raised.value.outcome.status is Status.UNREACHABLE
+    assert not engine.stub.servers.all[0].failed_at
+    assert dns_server.questions == []
+    assert len(records.resolve(engine, "www.example")) == 1
+
+
+def test_ports_that_were_asked_from_once_leave_nothing_open(engine: Engine, dns_server: Server) -> None:
+    dns_server.add(WWW)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(30):
+        records.resolve(engine, "www.example", source="127.0.0.2", source_port=free_port())
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    assert dns_server.query_count == 30
 
 
 def test_other_classes_are_asked_for(make_engine: EngineMaker) -> None:

@@ -1,0 +1,55 @@
+"""What the how-to guides say, run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GUIDES = sorted((Path(__file__).parent.parent / "docs" / "how-to").glob("*.md"))
+PROGRAMS = [
+    pytest.param(program, id=f"{guide.stem} {number}")
+    for guide in GUIDES
+    for number, program in enumerate(
+        re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL), start=1
+    )
+]
+
+
+def promised(program: str) -> list[str]:
+    """What a program says that it prints: behind a call of print, or in comments of their own below it."""
+    lines: list[str] = []
+    after_print = False
+    for line in program.splitlines():
+        beside = re.search(r"print\(.*\)  # (.*)$", line)
+        below = re.fullmatch(r"\s*# (.*)", line)
+        if beside:
+            lines.append(beside[1])
+        elif below and after_print:
+            lines.append(below[1])
+        after_print = "print(" in line or (after_print and below is not None)
+    return lines
+
+
+def test_there_are_guides_with_programs():
+    assert GUIDES
+    assert PROGRAMS
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_of_a_guide_prints_what_it_says(program):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert promised(program)
+    assert done.stdout.splitlines() == promised(program)
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=[guide.stem for guide in GUIDES])
+def test_the_files_a_guide_points_to_are_there(guide):
+    links = re.findall(r"\]\(([\w./-]+)\)", guide.read_text())
+    assert [link for link in links if not (guide.parent / link).exists()] == []

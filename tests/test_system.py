@@ -1,0 +1,332 @@
+"""The backend "libc": the system's own resolver, where it is chosen and where there is nothing else."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+import gdns
+from gdns import libc
+from gdns.system import Bell
+
+WITHOUT_EXTENSIONS = """if True:
+    import importlib.machinery, importlib.util, os, sys
+
+    class NoExtensions:
+        # as on a system for which the extension modules were not built
+
+        def find_spec(self, name, path=None, target=None):
+            spec = importlib.machinery.PathFinder.find_spec(name, path)
+            if name.partition(".")[0] != "gdns" or spec is None:
+                return None
+            if not isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
+                return None
+            source = os.path.join(os.path.dirname(spec.origin), name.rpartition(".")[2] + ".py")
+            if not os.path.exists(source):
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            return importlib.util.spec_from_file_location(name, source)
+
+    sys.meta_path.insert(0, NoExtensions())
+"""
+
+
+def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture
+def resolver(runner):
+    with gdns.Resolver(backend="libc", hub=runner.hub) as made:
+        yield made
+
+
+def result(function, *arguments):
+    try:
+        return function(*arguments)
+    except (OSError, UnicodeError, TypeError, OverflowError) as error:
+        return (error.errno if isinstance(error, OSError) else type(error)), str(error)
+
+
+CALLS = [
+    ("getaddrinfo", "localhost", 80),
+    ("getaddrinfo", b"localhost", "http"),
+    ("getaddrinfo", "127.1", None, socket.AF_INET, socket.SOCK_DGRAM),
+    ("getaddrinfo", None, 80, 0, 0, 0, socket.AI_PASSIVE),
+    ("getaddrinfo", "::1", 80, socket.AF_INET),
+    ("getaddrinfo", None, None),
+    ("getaddrinfo", "a..b", 80),
+    ("getaddrinfo", "localhost", "no-such-service"),
+    ("getaddrinfo", "localhost", 1.5),
+    ("gethostbyname", "localhost"),
+    ("gethostbyname", ""),
+    ("gethostbyname", 1),
+    ("gethostbyname_ex", "localhost"),
+    ("gethostbyaddr", "127.0.0.1"),
+    ("getnameinfo", ("127.0.0.1", 80), 0),
+    ("getnameinfo", ("127.0.0.1", 80), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV),
+    ("getnameinfo", ["127.0.0.1", 80], 0),
+    ("getfqdn", "127.0.0.1"),
+    ("getfqdn",),
+]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=[" ".join(map(repr, call)) for call in CALLS])
+def test_every_function_answers_as_the_systems(resolver, run_all, call):
+    name, *arguments = call
+    ours = run_all([lambda: result(getattr(resolver, name), *arguments)])
+    assert ours == [result(getattr(socket, name), *arguments)]
+
+
+def test_errors_are_those_of_gdns(resolver, run_all):
+    def fail():
+        with pytest.raises(gdns.GaiError) as raised:
+            resolver.getaddrinfo("localhost", "no-such-service")
+        return raised.value.errno
+
+    assert run_all([fail]) == [socket.EAI_SERVICE]
+
+
+def test_addresses_are_looked_up_once_each(resolver, run_all):
+    (addresses,) = run_all([lambda: resolver.lookup("localhost", socket.AF_INET)])
+    assert addresses == ("127.0.0.1",)
+
+
+@pytest.mark.parametrize(
+    "name", ["getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "lookup"]
+)
+@pytest.mark.parametrize("host", ["localhost\0.example", b"localhost\0"])
+def test_a_nul_is_refused(resolver, name, host):
+    with pytest.raises(TypeError, match="null"):
+        getattr(resolver, name)(host, *([80] if name == "getaddrinfo" else []))
+
+
+@pytest.mark.parametrize(
+    "name", ["resolve", "resolve_address", "resolve_name", "canonical_name", "zone_for_name", "explain"]
+)
+def test_records_cannot_be_asked_for_and_the_error_says_why(resolver, name):
+    with pytest.raises(NotImplementedError, match=rf'{name}\(\) .* backend="libc" was chosen'):
+        getattr(resolver, name)("www.example")
+
+
+def test_it_is_a_resolver_like_others():
+    with gdns.Resolver(backend="libc") as resolver:
+        assert isinstance(resolver, gdns.Resolver)
+        assert resolver.flush() == 0
+        assert resolver.stats()
+
+
+def test_other_backends_are_named():
+    with pytest.raises(gdns.ConfigError, match="'auto', 'native', 'libc', not 'glibc'"):
+        gdns.Resolver(backend="glibc")
+
+
+def test_settings_are_checked_all_the_same():
+    with pytest.raises(gdns.ConfigError, match="timeout"):
+        gdns.Resolver(backend="libc", timeout=-1)
+
+
+def test_many_at_once_do_not_stop_the_hub(resolver, runner):
+    turns = []
+    done = []
+
+    def look_up():
+        resolver.lookup("localhost")
+        done.append(1)
+
+    def count():
+        while len(done) < 40:
+            turns.append(1)
+            runner.sleep(0)
+
+    runner.join([runner.spawn(look_up) for _ in range(40)] + [runner.spawn(count)], 30)
+    assert len(done) == 40
+    assert turns
+
+
+# The bell
+
+
+def pass_through(lock):
+    with lock:
+        return "through"
+
+
+@pytest.fixture
+def gate():
+    lock = _thread.allocate_lock()
+    lock.acquire()
+    yield lock
+    if lock.locked():
+        lock.release()
+
+
+@pytest.fixture
+def bell(runner):
+    made = Bell(runner.hub)
+    yield made
+    made.close()
+
+
+def test_the_hub_goes_on_while_a_call_blocks(bell, runner, gate):
+    blocked = runner.spawn(lambda: libc.call(bell, None, pass_through, gate))
+    runner.sleep(0)
+    runner.join([blocked, runner.spawn(gate.release)], 5)
+    assert blocked.value == "through"
+
+
+def test_a_lifetime_ends_a_wait(bell, runner, gate):
+    def wait():
+        with pytest.raises(gdns.GaiError) as raised:
+            libc.call(bell, 0.02, pass_through, gate)
+        return raised.value.errno
+
+    task = runner.spawn(wait)
+    runner.join([task], 5)
+    assert task.value == socket.EAI_AGAIN
+
+
+def test_closing_ends_every_wait(bell, runner, gate):
+    def wait():
+        with pytest.raises(gdns.ResolverClosed):
+            libc.call(bell, None, pass_through, gate)
+        return "closed"
+
+    tasks = [runner.spawn(wait) for _ in range(3)]
+    runner.sleep(0)
+    bell.close()
+    bell.close()
+    runner.join(tasks, 5)
+    assert [task.value for task in tasks] == ["closed"] * 3
+
+
+def test_a_killed_greenlet_leaves_the_bell_to_others(bell, runner, gate):
+    killed = runner.spawn(lambda: libc.call(bell, None, pass_through, gate))
+    other = runner.spawn(lambda: libc.call(bell, None, pass_through, gate))
+    runner.sleep(0)
+    runner.kill(killed)
+    gate.release()
+    runner.join([other], 5)
+    assert other.value == "through"
+
+
+def test_bells_give_their_descriptors_back(runner, run_all):
+    with gdns.Resolver(backend="libc", hub=runner.hub) as resolver:
+        run_all([lambda: resolver.lookup("localhost")])
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        with gdns.Resolver(backend="libc", hub=runner.hub) as resolver:
+            run_all([lambda resolver=resolver: resolver.lookup("localhost")])
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_parent_and_child_both_look_up_after_a_fork():
+    done = run("""if True:
+        import os, gdns
+        resolver = gdns.Resolver(backend="libc")
+        resolver.lookup("localhost")
+        child = os.fork()
+        assert "127.0.0.1" in resolver.lookup("localhost", 2)
+        if child:
+            print(os.waitpid(child, 0)[1], resolver.lookup("localhost", 2))
+        else:
+            os._exit(0)
+    """)
+    assert done.stdout.split() == ["0", "('127.0.0.1',)"], done.stderr
+
+
+# GDNS_DISABLE
+
+
+@pytest.mark.parametrize(("value", "is_disabled"), [("1", True), ("0", False), ("", False)])
+def test_the_environment_sends_everything_to_the_systems_resolver(dns_server, value, is_disabled):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    program = f"""if True:
+        import gdns
+        with gdns.Resolver(nameservers=[{dns_server.address!r}]) as resolver:
+            print(resolver.lookup("localhost", 2))
+            try:
+                print(resolver.resolve("www.example.")[0])
+            except NotImplementedError as error:
+                print("GDNS_DISABLE=1 is in the environment" in str(error))
+        print(gdns.gethostbyname("localhost"))
+        with gdns.Resolver(nameservers=[{dns_server.address!r}], backend="native") as resolver:
+            print(resolver.resolve("www.example.")[0])
+    """
+    done = run(program, GDNS_DISABLE=value)
+    answer = "True" if is_disabled else "192.0.2.7"
+    assert done.stdout.splitlines() == ["('127.0.0.1',)", answer, "127.0.0.1", "192.0.2.7"], done.stderr
+
+
+def test_dnspython_is_left_alone_where_gdns_is_disabled(dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    program = f"""if True:
+        import gdns, dns.resolver
+        resolver = dns.resolver.Resolver(configure=False)
+        resolver.nameservers, resolver.port = ["127.0.0.1"], {dns_server.port}
+        with gdns.patch_dnspython():
+            answer = resolver.resolve("www.example.")
+        print(type(answer).__module__, answer[0])
+    """
+    assert run(program, GDNS_DISABLE="1").stdout.split() == ["dns.resolver", "192.0.2.7"]
+
+
+# Without the extension modules
+
+
+def test_gdns_can_be_imported_without_its_extensions():
+    program = (
+        WITHOUT_EXTENSIONS
+        + """
+    import gdns
+    assert gdns.gethostbyname("localhost") == "127.0.0.1"
+    assert ("127.0.0.1", 80) in [row[4] for row in gdns.getaddrinfo("localhost", 80, 2)]
+    assert gdns.lookup("localhost", 2) == ("127.0.0.1",)
+    with gdns.Resolver(["192.0.2.1"], timeout=1.0) as resolver:
+        print(resolver.getnameinfo(("127.0.0.1", 80), 3)[0], resolver)
+    for function in (gdns.resolve, gdns.resolve_name, gdns.zone_for_name):
+        try:
+            function("www.example.")
+        except NotImplementedError as error:
+            print("No module named 'gdns._" in str(error))
+    try:
+        gdns.Resolver(backend="native")
+    except gdns.ConfigError as error:
+        print("cannot serve" in str(error))
+    print([name for name in sys.modules if name.startswith("gdns._") and name != "gdns._version"])
+    print([name for name in ("dns", "gevent", "pycares") if name in sys.modules])
+"""
+    )
+    done = run(program)
+    assert done.stdout.splitlines() == [
+        "127.0.0.1 <gdns.Resolver of the system's own resolver>",
+        *["True"] * 4,
+        "[]",
+        "[]",
+    ], done.stderr
+    (warning,) = done.stderr.splitlines()
+    assert "extension modules cannot be imported (No module named 'gdns._" in warning
+    assert "resolve() does not" in warning
+
+
+def test_on_gevent_it_serves_without_the_extensions_too():
+    program = (
+        WITHOUT_EXTENSIONS
+        + """
+    import gevent, gdns
+    tasks = [gevent.spawn(gdns.lookup, "localhost", 2) for _ in range(10)]
+    gevent.joinall(tasks, timeout=20)
+    print({task.value for task in tasks})
+"""
+    )
+    assert run(program).stdout.strip() == "{('127.0.0.1',)}"
