@@ -2,6 +2,7 @@
 # make test       set everything up and run the tests    (ARGS="-k wire" for pytest)
 # make bench      beside its peers                        (ARGS="--names 20000 --repetitions 5")
 # make profile    where the time of one look-up goes
+# make sanitize the C boundary under AddressSanitizer and UBSan (ARGS=--long for everything)
 # make lint       ruff, and mypy --strict
 # PYTHON=python3.12 chooses another interpreter; VENV=... another environment.
 
@@ -14,7 +15,7 @@ ARGS ?=
 # what the extensions are made of; everything else is used where it stands
 SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(wildcard $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd))) setup.py pyproject.toml)
 
-.PHONY: run test lint bench profile clean
+.PHONY: run test lint sanitize bench profile clean
 
 run: $(STAMP)
 	$(BIN)/gdns $(if $(ARGS),$(ARGS),demo)
@@ -27,6 +28,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+sanitize: $(STAMP)
+	.ci/sanitize $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py $(ARGS)

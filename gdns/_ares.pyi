@@ -10,6 +10,7 @@ DNSSEC_OK: int
 AUTHENTIC_DATA: int
 CHECKING_DISABLED: int
 NO_RECURSION: int
+USE_0X20: int
 
 class Try:
     """One question on its way to one server; only `AresLane.ask` makes one.
@@ -51,8 +52,10 @@ class AresLane:
     def ask(self, server: Server, question: Question, wishes: int = 0) -> Try:
         """Send `question` to `server` once. The try may already have ended when this returns.
 
-        `wishes` is a sum of USE_TCP, USE_EDNS, DNSSEC_OK, AUTHENTIC_DATA, CHECKING_DISABLED and NO_RECURSION.
-        Raises OSError when no channel can be made, RuntimeError after `close()`.
+        `wishes` is a sum of USE_TCP, USE_EDNS, DNSSEC_OK, AUTHENTIC_DATA, CHECKING_DISABLED, NO_RECURSION and
+        USE_0X20 (over UDP the letters of the name leave in random case, and must come back in it; a server
+        that does not keep it is asked again as it is). A server that does not cope with EDNS is asked
+        without. Raises OSError when no channel can be made, RuntimeError after `close()`.
         """
     def cancel(self, attempt: Try) -> None:
         """Let a try that nobody waits for end without a reply at the next flush. Safe when it has ended."""

@@ -17,8 +17,9 @@ Callbacks record, they never act. No Python code runs while c-ares is on the sta
 callbacks below call is written in Cython, and the garbage collector, which could run finalizers, is
 held off meanwhile. So nothing can switch greenlets, close the channel or ask again under c-ares.
 
-Who holds whom: c-ares is lent its tries, a try holds its channel, and nothing below a lane holds the lane.
-So a lane that is dropped with tries under way ends, and takes its channels, tries and sockets along.
+Who holds whom: a lane holds its channels, a channel the tries that c-ares has pointers to, and a try its
+channel. Nothing below a lane holds the lane, and the garbage collector sees all of it. So a lane that is
+dropped with tries under way ends them, and takes its channels and sockets along.
 """
 
 cimport cython
@@ -172,7 +173,8 @@ cdef void on_end(void* arg, int status, size_t timeouts, const ares_dns_record_t
         attempt.system_error = link.failure
     channel.ledger.add_ended(attempt)  # which holds it from here on
     channel.by_id.pop(attempt.id, None)
-    Py_DECREF(attempt)  # the reference lent in Channel.submit
+    if attempt.disowned:
+        Py_DECREF(attempt)  # the reference taken in Channel.submit
 
 
 # --- channels -----------------------------------------------------------------------------------------
@@ -247,10 +249,7 @@ cdef class Channel(Links):
         return 0
 
     cdef void destroy(self) noexcept:
-        """ares_destroy: every query ends, every socket closes. Only ever with c-ares off the stack.
-
-        The caller holds the channel: each try that ends gives up its own hold on it.
-        """
+        """ares_destroy: every query ends, every socket closes. Only ever with c-ares off the stack."""
         cdef ares_channel_t* raw = self.raw
         cdef bint collecting
         cdef int wishes
@@ -267,10 +266,7 @@ cdef class Channel(Links):
 
     cdef void abandon(self) noexcept:
         """Forget c-ares' channel without a call into it: after a fork it is the parent's."""
-        cdef Try attempt
         self.raw = NULL
-        for attempt in self.by_id.values():
-            Py_DECREF(attempt)  # the reference lent in submit, which on_end will not give back now
         self.by_id.clear()
 
     # --- asking
@@ -286,8 +282,7 @@ cdef class Channel(Links):
             attempt.scrambled = in_random_case(attempt.question.wire)
         if attempt.wishes & _USE_EDNS and not self.edns_since:
             self.edns_since = now
-        Py_INCREF(attempt)  # lent to c-ares until on_end, which runs exactly once
-        self.submitting = attempt
+        self.submitting = attempt  # and `by_id` from then on hold what c-ares is lent, until on_end
         collecting = PyGC_Disable()
         attempt.status = ares.send_dnsrec(self.raw, record, on_end, <void*>attempt, &id)
         if collecting:
@@ -299,6 +294,7 @@ cdef class Channel(Links):
                 self.by_id[attempt.id] = attempt
             except MemoryError:
                 attempt.disowned = True  # nothing can be a reply to it; it ends with its socket
+                Py_INCREF(attempt)  # given back in on_end, which runs exactly once
                 raise
         return 0
 
@@ -614,10 +610,11 @@ cdef class AresLane:
     def __cinit__(self, Sockets sockets not None):
         self.sockets = sockets
         self.ledger = Ledger()
-        self.channels = {}
+        self.channels = {}  # last: see `__del__`
 
     def __del__(self):
-        self.close()
+        if self.channels is not None:  # else it was never whole, and there was no memory for it
+            self.close()
 
     cpdef Try ask(self, object server, _wire.Question question, int wishes=0):
         """Send `question` to `server` once. The try may already have ended when this returns.

@@ -394,7 +394,8 @@ cdef class DatagramLane(AresLane):
 
     def close(self) -> None:
         """End every try, and close every port and channel; safe to call twice."""
-        self.ports.close()
+        if self.ports is not None:  # else there was no memory for them, and this is `__del__`
+            self.ports.close()
         AresLane.close(self)
 
     def abandon(self) -> None:

@@ -138,25 +138,26 @@ def library_file() -> str:
 
 def layout() -> dict:
     """Sizes and offsets, in octets, of what `_libcares.pxd` mirrors; for the test that compares them."""
-    cdef ares_options* options = NULL
+    cdef ares_options options
+    cdef size_t start = <size_t>&options
     return {
         "ares_options": {
-            "": sizeof(ares_options),
-            "flags": <size_t>&options.flags,
-            "timeout": <size_t>&options.timeout,
-            "tries": <size_t>&options.tries,
-            "udp_port": <size_t>&options.udp_port,
-            "servers": <size_t>&options.servers,
-            "lookups": <size_t>&options.lookups,
-            "sock_state_cb": <size_t>&options.sock_state_cb,
-            "ednspsz": <size_t>&options.ednspsz,
-            "resolvconf_path": <size_t>&options.resolvconf_path,
-            "hosts_path": <size_t>&options.hosts_path,
-            "udp_max_queries": <size_t>&options.udp_max_queries,
-            "maxtimeout": <size_t>&options.maxtimeout,
-            "qcache_max_ttl": <size_t>&options.qcache_max_ttl,
-            "evsys": <size_t>&options.evsys,
-            "server_failover_opts": <size_t>&options.server_failover_opts,
+            "": sizeof(options),
+            "flags": <size_t>&options.flags - start,
+            "timeout": <size_t>&options.timeout - start,
+            "tries": <size_t>&options.tries - start,
+            "udp_port": <size_t>&options.udp_port - start,
+            "servers": <size_t>&options.servers - start,
+            "lookups": <size_t>&options.lookups - start,
+            "sock_state_cb": <size_t>&options.sock_state_cb - start,
+            "ednspsz": <size_t>&options.ednspsz - start,
+            "resolvconf_path": <size_t>&options.resolvconf_path - start,
+            "hosts_path": <size_t>&options.hosts_path - start,
+            "udp_max_queries": <size_t>&options.udp_max_queries - start,
+            "maxtimeout": <size_t>&options.maxtimeout - start,
+            "qcache_max_ttl": <size_t>&options.qcache_max_ttl - start,
+            "evsys": <size_t>&options.evsys - start,
+            "server_failover_opts": <size_t>&options.server_failover_opts - start,
         },
         "ares_server_failover_options": {"": sizeof(ares_server_failover_options)},
     }

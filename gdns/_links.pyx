@@ -206,7 +206,7 @@ cdef class Links(Owner):
         if self.sockets.connect(link, <const sockaddr*><char*>self.address, len(self.address)) < 0:
             link.failure = c_errno.errno
             self.blame(link.failure)
-            c_errno.errno = link.failure
+            c_errno.errno = c_errno.ECONNREFUSED  # whatever it was: c-ares would wait for an EAGAIN to connect
             return -1
         return 0
 

@@ -240,9 +240,14 @@ class Stub(Turns):
         self._flights[key] = flight
         if group.has_failing:
             self._probe(now)
-        self._ask_next(flight, now)
-        if not self._is_watching and self._flights:
-            self._start()
+        try:
+            self._ask_next(flight, now)
+            if not self._is_watching and self._flights:
+                self._start()
+        except BaseException:  # there was no memory for its deadline: nobody may join what has no end
+            if flight.outcome is None:
+                self._land(flight, Outcome(question, UNREACHABLE, detail="out of memory"))
+            raise
         return flight
 
     # --- one flight

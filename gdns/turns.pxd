@@ -37,6 +37,7 @@ cdef class Turns:
     cdef _fall_due(self, item, double now)
     cdef _end(self)
     cpdef close(self)
+    cpdef _let_go(self)
     cdef bint _is_in_own_thread(self) except -1
     @cython.locals(lane=AresLane, attempt=Try, now=double, ends_at=double)
     cdef _deliver(self)

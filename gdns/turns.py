@@ -71,6 +71,8 @@ class Turns:
         self._open()
 
     def _open(self) -> None:
+        _sweep()
+        _all.append(ref(self))
         self._sockets = Sockets()
         self._lane = AresLane(self._sockets) if LANES == "ares" else DatagramLane(self._sockets)
         self._tie = Tie(self)
@@ -108,6 +110,12 @@ class Turns:
             self._end()
         else:
             self._sockets.wake()
+
+    def _let_go(self) -> None:
+        """Give back the descriptors: the hub has ended, and greenlets that it left parked hold us."""
+        self.is_closed = self._is_over = True
+        self._lane.close()
+        self._sockets.close()
 
     def _is_in_own_thread(self) -> bool:
         return _main_greenlet(getcurrent()) is _main_greenlet(self.hub.greenlet)
@@ -281,8 +289,26 @@ class Turns:
         self._sockets.wake()
 
 
+def _sweep() -> None:
+    """Let go of what belonged to hubs that are gone.
+
+    A thread may end, or a hub be destroyed, with look-ups pending: their greenlets are never heard of again,
+    and what lies on their stacks is never freed.
+    """
+    for known in _all[:]:  # a list, of which other threads may see any state
+        turns = known()
+        if turns is not None and turns.hub.greenlet.dead:
+            turns._let_go()
+            turns = None
+        if turns is None and known in _all:
+            _all.remove(known)
+
+
 def _main_greenlet(of: greenlet) -> greenlet:
     """The greenlet that a thread began with: what tells threads apart, whoever patched them."""
     while of.parent is not None:
         of = of.parent
     return of
+
+
+_all: list[ref[Turns]] = []

@@ -1,0 +1,240 @@
+"""System calls and allocations that fail: each look-up ends once, in its budget, and the next one works."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from gdns._ares import USE_0X20, USE_EDNS, USE_TCP
+from tests import failing
+
+# What is asked while calls fail, on each hub, and then once more in peace.
+PROGRAM = """
+import json, os, sys, time
+import gevent
+from gdns._ares import USE_EDNS, USE_TCP
+from gdns._wire import Question
+from gdns.hubs import NativeHub
+from gdns.hubs.gevent import GeventHub
+from gdns.servers import ServerAddress, Servers
+from gdns.stub import Stub
+
+address, cases = sys.argv[1], json.loads(sys.argv[2])
+failed = []
+native = NativeHub.of_this_thread()
+gevent.get_hub()
+
+def check(kind, name, nth, count, error, wishes):
+    hub = native if kind == "native" else GeventHub.of_this_thread()
+    spawn, join = (
+        (native.spawn, lambda tasks: native.join(*tasks, timeout=10)) if kind == "native"
+        else (gevent.spawn, lambda tasks: gevent.joinall(tasks, timeout=10))
+    )
+    before = len(os.listdir("/proc/self/fd"))
+    where = f"{kind}: {name} no {nth}, {count} times {errno.errorcode[error]}, wishes {wishes}"
+    ended = []
+    try:
+        fail_call(name, nth, count, error)
+        began = time.monotonic()
+        stub = Stub(hub, Servers([ServerAddress.parse(address)]), timeout=0.4, attempts=2, wishes=wishes)
+    except OSError as raised:  # of epoll_create1, eventfd, epoll_ctl: there is no engine without them
+        assert raised.errno == error, where
+        fail_call(name, 0, 0, 0)
+        stub = Stub(hub, Servers([ServerAddress.parse(address)]), timeout=0.4, attempts=2, wishes=wishes)
+    tasks = [
+        spawn(lambda number=number: ended.append(stub.query(Question(f"n{number}.example.", 1))))
+        for number in range(5)
+    ]
+    join(tasks)
+    took = time.monotonic() - began
+    fail_call(name, 0, 0, 0)
+    if len(ended) != 5:
+        failed.append(f"{where}: {len(ended)} of 5 ended")
+    if took > 0.4 * 2 + 0.6:
+        failed.append(f"{where}: took {took:.2f} s")
+    if any(outcome.addresses not in ((), ("192.0.2.7",)) for outcome in ended):
+        failed.append(f"{where}: wrong answer")
+    if count == 1 and not all(outcome.addresses for outcome in ended):
+        failed.append(f"{where}: {[str(outcome.status) + ' ' + outcome.detail for outcome in ended]}")
+    again = []
+    join([spawn(lambda: again.append(stub.query(Question("again.example.", 1))))])
+    if [outcome.addresses for outcome in again] != [("192.0.2.7",)]:
+        failed.append(f"{where}: afterwards {[(str(o.status), o.detail) for o in again]}")
+    stub.close()
+    after = len(os.listdir("/proc/self/fd"))
+    if after != before:
+        failed.append(f"{where}: {after - before} descriptors left")
+
+hit = 0
+for case in cases:
+    for kind in ("native", "gevent"):
+        hits()
+        check(kind, *case[:3], getattr(errno, case[3]), case[4])
+        hit += hits() > 0
+print(json.dumps({"failed": failed, "hit": hit}))
+"""
+
+CALLS = {
+    "socket": ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EACCES"),
+    "connect": ("ENETUNREACH", "EACCES", "EPERM", "EAGAIN", "ENOBUFS"),
+    "send": ("EAGAIN", "EINTR", "ENOBUFS", "ENOMEM", "EPERM", "ENETUNREACH", "ECONNREFUSED"),
+    "sendmmsg": ("EAGAIN", "EINTR", "ENOBUFS", "ENOMEM", "EPERM", "ENETUNREACH", "ECONNREFUSED"),
+    "recvmmsg": ("EAGAIN", "EINTR", "ENOMEM", "ECONNREFUSED"),
+    "recv": ("EAGAIN", "EINTR", "ENOMEM", "ECONNRESET"),
+    "epoll_ctl": ("ENOMEM", "ENOSPC"),
+    "epoll_wait": ("EINTR",),
+    "epoll_create1": ("EMFILE", "ENFILE", "ENOMEM"),
+    "eventfd": ("EMFILE", "ENFILE", "ENOMEM"),
+    "getsockname": ("ENOBUFS",),
+    "setsockopt": ("ENOBUFS", "ENOPROTOOPT"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_system_call_that_fails_loses_no_look_up(dns_server, call):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    wishes = {
+        "recv": [USE_TCP],
+        "recvmmsg": [0, USE_EDNS],
+        "sendmmsg": [0],
+        "send": [USE_EDNS, USE_TCP],
+        "getsockname": [USE_EDNS],
+    }.get(call, [0, USE_TCP, USE_EDNS])
+    cases = [
+        [call, nth, count, error, wish]
+        for error in CALLS[call]
+        for nth in (1, 2, 3)
+        for count in (1, 2)
+        for wish in wishes
+        if (nth == 1 or count == 1) and not (error == "EINTR" and count == 2)
+    ]
+    done = failing.run(PROGRAM, dns_server.address, json.dumps(cases))
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["failed"] == []
+    assert result["hit"] > len(cases) // 2  # the calls did fail
+
+
+# Memory
+
+MEMORY = """
+import gc, json, os, select, sys
+from gdns._ares import USE_0X20, USE_EDNS, USE_TCP, AresLane
+from gdns._datagram import DatagramLane
+from gdns._sockets import Sockets
+from gdns._wire import Question
+from gdns.hubs import NativeHub
+from gdns.servers import Server, ServerAddress, Servers
+from gdns.stub import Stub
+
+address, wishes, layer = ServerAddress.parse(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+hub = NativeHub.of_this_thread()
+server = Server(address)
+before = len(os.listdir("/proc/self/fd"))
+counts = {"answered": 0, "MemoryError": 0, "outcome": 0}
+question = Question("www.example.", 1)
+
+def ask_the_lane(nth, when):
+    lane = sockets = None
+    try:
+        if when == "asked":
+            fail_memory(nth, nth > 0)
+        sockets = Sockets()
+        lane = (DatagramLane if layer == "plain" else AresLane)(sockets)
+        attempt = lane.ask(server, question, wishes)
+        lane.flush()
+        poll = select.poll()
+        poll.register(sockets.fileno(), 1)
+        if when == "read":
+            fail_memory(nth, nth > 0)
+        for _ in range(10):
+            if attempt.ended:
+                break
+            poll.poll(10)
+            sockets.poll(10)
+            lane.flush()
+        else:
+            lane.cancel(attempt)  # its reply, or what c-ares was to know of it, is lost
+            lane.flush()
+        return attempt.reply
+    finally:
+        spare_memory()
+        if lane is not None:
+            lane.close()
+            sockets.close()
+
+def ask_the_stub(nth, when):
+    if when == "read":
+        return None
+    stub = Stub(hub, Servers([address]), timeout=0.5, attempts=1, wishes=wishes)
+    raised = []
+    def query():
+        try:
+            fail_memory(nth, nth > 0)
+            return stub.query(question).reply
+        except MemoryError as error:
+            raised.append(error)
+        finally:
+            spare_memory()
+    tasks = [hub.spawn(query), hub.spawn(lambda: stub.query(question).reply)]
+    hub.join(*tasks, timeout=5)
+    stub.close()
+    assert all(task.ended for task in tasks), "lost"
+    if raised:
+        raise raised[0]
+    assert tasks[1].get() is None or tasks[1].get().addresses == ("192.0.2.7",)
+    return tasks[0].get()
+
+def park():
+    spare_memory()  # greenlet ends the process where it has no memory to switch
+    return switch()
+
+switch, hub.switch = hub.switch, park
+ask = ask_the_stub if layer == "stub" else ask_the_lane
+steps = 0
+for when in ("asked", "read"):
+    quiet = 0
+    for nth in range(1, 3000):
+        hits()
+        try:
+            reply = ask(nth, when)
+            counts["outcome" if reply is None else "answered"] += 1
+        except (MemoryError, OSError):
+            counts["MemoryError"] += 1
+        spare_memory()
+        quiet = 0 if hits() else quiet + 1
+        if quiet == 10:
+            break
+    steps += nth
+assert ask(0, "").addresses == ("192.0.2.7",)
+gc.collect()
+left = len(os.listdir("/proc/self/fd")) - before
+print(json.dumps({**counts, "steps": steps, "descriptors": left}))
+"""
+
+
+@pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps malloc to itself"
+)
+@pytest.mark.parametrize(
+    ("layer", "wishes"),
+    [
+        ("lane", 0),
+        ("lane", USE_TCP),
+        ("lane", USE_EDNS | USE_0X20),
+        ("plain", 0),
+        ("stub", 0),
+        ("stub", USE_EDNS),
+    ],
+)
+def test_an_allocation_that_fails_costs_no_more_than_a_try(dns_server, layer, wishes):
+    """Every single allocation of a look-up fails once, of ours and of c-ares, first to last."""
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    done = failing.run(MEMORY, dns_server.address, str(wishes), layer, PYTHONMALLOC="malloc")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["descriptors"] == 0
+    assert result["steps"] > 20
+    assert result["answered"] > 0
