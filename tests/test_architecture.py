@@ -60,7 +60,7 @@ LAYERS = (
     # api
     {"arguments", "connect", "eager", "netdb", "records", "resolver", "trace"},
     # edge
-    {"__init__", "__main__", "cli", "metrics", "testing"},
+    {"__init__", "__main__", "cli", "contrib", "gevent", "metrics", "patch", "testing", "watch"},
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 
