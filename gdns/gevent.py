@@ -7,20 +7,20 @@ In code: `gevent.config.resolver = "gdns.gevent.Resolver"`, or `gdns.gevent.inst
 
 from __future__ import annotations
 
-import os
+import functools
 import sys
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import ceil
 from socket import AF_INET, AI_CANONNAME, SOCK_STREAM
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import gevent
 from gevent._hub_local import get_hub_if_exists
 
 from gdns import netdb, resolver
-from gdns.errors import ConfigError
+from gdns.errors import ConfigError, GaiError, HostError
 from gdns.hubs.gevent import GeventHub
 from gdns.switch import Place, Switch
 from gdns.threads import local_base, original
@@ -35,6 +35,28 @@ __all__ = ["Resolver", "install"]
 LONGEST_TRY = 5.0  # seconds; what resolv.conf(5) lets a try take where nothing is said
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _in_plain_types(method: Callable[P, T]) -> Callable[P, T]:
+    """Let a method raise gaierror and herror themselves: gevent's users, and its tests, look at the type."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except (GaiError, HostError) as error:
+            kind = type(error)
+            if kind is not GaiError and kind is not HostError:
+                raise
+            plain = kind.__base__(*error.args)
+            plain.outcome = error.outcome
+            raise plain from None
+
+    return call
+
+
 class Resolver:
     """One gevent hub's resolver, with the methods and the manners of gevent's own.
 
@@ -42,9 +64,10 @@ class Resolver:
     takes the place of resolv.conf's servers, and `gevent.config.resolver_timeout` (GEVENT_RESOLVER_TIMEOUT) is
     the time in seconds that a look-up may take in all. Raises ConfigError for a server that cannot be read.
 
-    The functions take and return what those of `socket` do, and raise what they raise: GaiError, HostError,
-    TypeError, UnicodeError, OverflowError and OSError. Besides, `family` may be given to the two that
-    otherwise only know IPv4, as gevent's other resolvers have it.
+    The functions take and return what those of `socket` do, and raise what they raise, in the very types:
+    gaierror and herror (with the attribute `outcome`, as GaiError has it), TypeError, UnicodeError,
+    OverflowError and OSError; ResolverClosed once it is closed. Besides, `family` may be given to the two
+    that otherwise only know IPv4, as gevent's other resolvers have it.
     """
 
     def __init__(self, hub: Hub | None = None) -> None:
@@ -56,12 +79,14 @@ class Resolver:
 
     # --- what gevent.socket calls
 
+    @_in_plain_types
     def gethostbyname(self, hostname: str, family: int = AF_INET) -> str:
         """As `socket.gethostbyname`: the first address of a host."""
         if family == AF_INET:
             return self._resolver.gethostbyname(hostname)
         return self.gethostbyname_ex(hostname, family)[2][0]
 
+    @_in_plain_types
     def gethostbyname_ex(self, hostname: str, family: int = AF_INET) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyname_ex`: name, aliases, addresses."""
         if family == AF_INET:
@@ -69,6 +94,7 @@ class Resolver:
         infos = self._resolver.getaddrinfo(hostname, None, family, SOCK_STREAM, 0, AI_CANONNAME)
         return infos[0][3], [], [str(info[4][0]) for info in infos]
 
+    @_in_plain_types
     def getaddrinfo(
         self,
         host: bytes | str | None,
@@ -83,10 +109,12 @@ class Resolver:
         """As `socket.getaddrinfo`, whose name for `socktype` is `type`."""
         return self._resolver.getaddrinfo(host, port, family, socktype or type, proto, flags)
 
+    @_in_plain_types
     def gethostbyaddr(self, ip_address: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyaddr`: name, aliases, the address."""
         return self._resolver.gethostbyaddr(ip_address)
 
+    @_in_plain_types
     def getnameinfo(self, sockaddr: netdb.SockAddr, flags: int) -> tuple[str, str]:
         """As `socket.getnameinfo`: host and service."""
         return self._resolver.getnameinfo(sockaddr, flags)
