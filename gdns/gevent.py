@@ -132,7 +132,7 @@ class Resolver:
     def __del__(self) -> None:
         # `del hub.resolver` does not close it. In another thread only the garbage collector gets here, and
         # then the hub goes with us.
-        if not sys.is_finalizing() and self.__dict__.get("_thread_ident") == _get_ident():
+        if not sys.is_finalizing() and "_resolver" in self.__dict__ and self._thread_ident == _get_ident():
             self._resolver.close()
 
     def __repr__(self) -> str:
@@ -169,10 +169,10 @@ class _Installation(Switch):
 
 def of_this_thread() -> resolver.Resolver | None:
     """The resolver behind that of the calling thread's hub; None where that is not ours."""
-    hub = get_hub_if_exists()
-    if hub is None:
+    adapter = GeventHub.of_this_thread()
+    if adapter is None:
         return None
-    theirs = hub.resolver
+    theirs = adapter.greenlet.resolver
     return theirs._resolver if isinstance(theirs, Resolver) else None
 
 
