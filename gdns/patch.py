@@ -191,6 +191,8 @@ def _with_address(sock: socket.socket, address: Any) -> Any:
         text = host.decode("ascii", "replace")
     elif isinstance(host, str):
         text = host
+        if host.isascii():
+            host = host.encode()  # C does not look at its labels
     else:
         return address
     if text in SPECIAL_HOSTS or is_literal(text):
