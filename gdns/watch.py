@@ -9,6 +9,7 @@ this works with glibc, and not for answers from a cache daemon or a file.
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import platform
@@ -283,6 +284,8 @@ class _Sampler:
         elif known is not None and not waits:
             del self._since[ident]
             began_at, callers = known
+            if not _has_hub_of_its_own(ident):
+                return
             _report("a C library", callers, time.monotonic() - began_at + LOOK_EVERY / 2)
 
     def _waits_for_dns(self, native_id: int) -> bool:
@@ -297,6 +300,16 @@ class _Sampler:
             return any(_is_to_dns_server(fd) for fd, _, _ in POLLFD.iter_unpack(content))
         except (OSError, ValueError, OverflowError, struct.error):
             return False  # it went on meanwhile
+
+
+def _has_hub_of_its_own(ident: int) -> bool:
+    """Whether a thread, which is not the calling one, has a hub; for the rare cases, for it is slow."""
+    hubs = sys.modules.get("gevent.hub")
+    if hubs is not None:
+        found = [thing for thing in gc.get_objects() if isinstance(thing, hubs.Hub)]
+        if any(hub.thread_ident == ident for hub in found):
+            return True
+    return any(not hub.closed for hub in list(native._hubs))
 
 
 _real_socket = original("_socket", "socket")
