@@ -172,7 +172,10 @@ def of_this_thread() -> resolver.Resolver | None:
     adapter = GeventHub.of_this_thread()
     if adapter is None:
         return None
-    theirs = adapter.greenlet.resolver
+    hub = adapter.greenlet
+    theirs = hub._resolver
+    if theirs is None and gevent.config.resolver is Resolver:
+        theirs = hub.resolver  # made by this
     return theirs._resolver if isinstance(theirs, Resolver) else None
 
 

@@ -111,9 +111,13 @@ def _kinds_of_sockets() -> list[type]:
 
 def resolver_in_force() -> Resolver:
     """That of this thread's gevent hub if it is ours, so that gevent's settings count; else the default one."""
-    plugin = sys.modules.get("gdns.gevent")
-    found: Resolver | None = None if plugin is None else plugin.of_this_thread()
-    return default_resolver() if found is None else found
+    if "gevent" in sys.modules:
+        from gdns import gevent
+
+        found = gevent.of_this_thread()
+        if found is not None:
+            return found
+    return default_resolver()
 
 
 def getaddrinfo(

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from gdns.errors import GaiError
 from gdns.patch import resolver_in_force
 from gdns.switch import Place, Switch
 
@@ -54,7 +55,8 @@ def with_hostaddr(conninfo: str = "", **keywords: Any) -> dict[str, Any]:
 def patch_psycopg() -> Switch:
     """Let psycopg's and psycopg2's connect do so; `undo()` of what is returned puts theirs back.
 
-    Both are patched if both are installed. Raises ImportError if neither is.
+    Both are patched if both are installed. A host that cannot be found is an OperationalError, as before.
+    Raises ImportError if neither is installed.
     """
     places = []
     for module in ("psycopg2", "psycopg"):
@@ -63,17 +65,20 @@ def patch_psycopg() -> Switch:
         except ImportError:
             continue
         package = sys.modules[module]
-        connect = _connecting(package.connect)
+        error = package.OperationalError
+        connect = _connecting(package.connect, error)
         places.append(Place(package, "connect", connect))
         if module == "psycopg":
             kind = package.Connection
-            places.append(Place(kind, "connect", classmethod(_connecting(vars(kind)["connect"].__func__, 1))))
+            places.append(Place(kind, "connect", classmethod(_connecting(vars(kind)["connect"].__func__, error, 1))))
     if not places:
         raise ImportError("neither psycopg2 nor psycopg is installed")
     return Switch(places)
 
 
-def _connecting(connect: Callable[..., Any], skipped: int = 0) -> Callable[..., Any]:
+def _connecting(
+    connect: Callable[..., Any], not_found: type[Exception], skipped: int = 0
+) -> Callable[..., Any]:
     """A `connect` that is given addresses; `skipped` arguments come before the connection string."""
 
     @functools.wraps(connect)
@@ -82,7 +87,11 @@ def _connecting(connect: Callable[..., Any], skipped: int = 0) -> Callable[..., 
         name = "conninfo" if "conninfo" in keywords else "dsn"
         conninfo = dsn[0] if dsn else keywords.pop(name, None)
         own = {key: keywords.pop(key) for key in _NOT_LIBPQ & keywords.keys()}
-        return connect(*before, "", *after, **with_hostaddr(conninfo or "", **keywords), **own)
+        try:
+            wanted = with_hostaddr(conninfo or "", **keywords)
+        except GaiError as error:  # in the words, and of the type, that users of psycopg look for
+            raise not_found(f"could not translate host name to address: {error.strerror}") from error
+        return connect(*before, "", *after, **wanted, **own)
 
     return with_addresses
 

@@ -19,7 +19,7 @@ import pytest
 from gdns.testing import Server, delay
 
 HERE = Path(__file__).parent
-DELAY = 0.5  # seconds that the name server takes; a hub that waits for it stands still for at least that long
+DELAY = 1.0  # seconds that the name server takes; a hub that waits for it stands still for at least that long
 PATIENCE = 60.0  # seconds for one program
 
 
