@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -109,6 +110,14 @@ def run_app(names: Server) -> RunApp:
         return Done(said, longest_gap)
 
     return run
+
+
+def needs(module: str) -> pytest.MarkDecorator:
+    """Skip the tests where a tool is not installed. It is not imported here: some patch what imports them."""
+    return pytest.mark.skipif(
+        importlib.util.find_spec(module) is None,
+        reason=f"{module} is not installed: it is in the extra `integration`, which CI installs",
+    )
 
 
 def asked(names: Server, name: str) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import DELAY, HERE, asked, environment
+from tests.integration.conftest import DELAY, HERE, asked, environment, needs
 
-pytest.importorskip("celery", reason="the extra `integration` is not installed; CI installs it")
+pytestmark = needs("celery")
 
 TASKS = """
 import pathlib

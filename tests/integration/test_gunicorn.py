@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import DELAY, HERE, asked, await_port, environment, free_port
+from tests.integration.conftest import DELAY, HERE, asked, await_port, environment, free_port, needs
 
-pytest.importorskip("gunicorn", reason="the extra `integration` is not installed; CI installs it")
+pytestmark = needs("gunicorn")
 
 APP = """
 from gevent import monkey

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import DELAY, asked, environment
+from tests.integration.conftest import DELAY, asked, environment, needs
 
-pytest.importorskip("locust", reason="the extra `integration` is not installed; CI installs it")
+pytestmark = needs("locust")
 
 FILE = """
 from locust import FastHttpUser, HttpUser, constant, events, task

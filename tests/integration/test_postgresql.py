@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import DELAY, asked, await_port, debian_program, free_port
+from tests.integration.conftest import DELAY, asked, await_port, debian_program, free_port, needs
 
-pytest.importorskip("psycopg2", reason="the extra `integration` is not installed; CI installs it")
+pytestmark = needs("psycopg2")
 
 SQLALCHEMY = """
 import sqlalchemy

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import DELAY, asked, await_port, debian_program, free_port
+from tests.integration.conftest import DELAY, asked, await_port, debian_program, free_port, needs
 
-pytest.importorskip("redis", reason="the extra `integration` is not installed; CI installs it")
+pytestmark = needs("redis")
 
 PROGRAM = """
 import redis

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.conftest import DELAY, asked
+from tests.integration.conftest import DELAY, asked, needs
 
-pytest.importorskip("requests", reason="the extra `integration` is not installed; CI installs it")
+pytestmark = needs("requests")
 
 SESSIONS = """
 import requests
