@@ -24,7 +24,7 @@ def did_patch_builtins(event: Any) -> None:
         if arguments.get("socket", True) and arguments.get("dns", True):
             gdns.patch_socket()
     elif _is_set("GDNS_WATCH"):
-        import gdns  # noqa: F401  # which looks at GDNS_WATCH itself
+        import gdns  # which looks at GDNS_WATCH itself
     if "gdns.patch" in sys.modules:
         sys.modules["gdns.patch"].renew()
 

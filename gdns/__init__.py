@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gdns import policy as policy
     from gdns.patch import patch_socket
     from gdns.records import NXDOMAIN, YXDOMAIN, LifetimeTimeout, NoAnswer, NoNameservers
-
     from gdns.watch import watch_blocking
 
     _of_default = Resolver()

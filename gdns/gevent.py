@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import ceil
-from socket import AF_INET, AI_CANONNAME, SOCK_STREAM
+from socket import AF_INET, AI_CANONNAME, SOCK_STREAM, gaierror, herror
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import gevent
@@ -38,6 +38,8 @@ LONGEST_TRY = 5.0  # seconds; what resolv.conf(5) lets a try take where nothing 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_PLAIN_TYPES: dict[type[Exception], type[OSError]] = {GaiError: gaierror, HostError: herror}
+
 
 def _in_plain_types(method: Callable[P, T]) -> Callable[P, T]:
     """Let a method raise gaierror and herror themselves: gevent's users, and its tests, look at the type."""
@@ -47,11 +49,11 @@ def _in_plain_types(method: Callable[P, T]) -> Callable[P, T]:
         try:
             return method(*args, **kwargs)
         except (GaiError, HostError) as error:
-            kind = type(error)
-            if kind is not GaiError and kind is not HostError:
+            plain_type = _PLAIN_TYPES.get(type(error))
+            if plain_type is None:
                 raise
-            plain = kind.__base__(*error.args)
-            plain.outcome = error.outcome
+            plain = plain_type(*error.args)
+            plain.outcome = error.outcome  # type: ignore[attr-defined]
             raise plain from None
 
     return call
@@ -61,8 +63,9 @@ class Resolver:
     """One gevent hub's resolver, with the methods and the manners of gevent's own.
 
     It does as the system's settings say. `gevent.config.resolver_nameservers` (GEVENT_RESOLVER_NAMESERVERS)
-    takes the place of resolv.conf's servers, and `gevent.config.resolver_timeout` (GEVENT_RESOLVER_TIMEOUT) is
-    the time in seconds that a look-up may take in all. Raises ConfigError for a server that cannot be read.
+    takes the place of resolv.conf's servers, and `gevent.config.resolver_timeout` (GEVENT_RESOLVER_TIMEOUT)
+    is the time in seconds that a look-up may take in all. Raises ConfigError for a server that cannot be
+    read.
 
     The functions take and return what those of `socket` do, and raise what they raise, in the very types:
     gaierror and herror (with the attribute `outcome`, as GaiError has it), TypeError, UnicodeError,
@@ -198,7 +201,9 @@ def _resolver_for(hub: GeventHub) -> resolver.Resolver:
         timeout = min(LONGEST_TRY, total / 2)  # a lost datagram is sent again, however short the time
         return _OfGevent(servers, timeout=timeout, attempts=ceil(total / timeout), lifetime=total, hub=hub)
     except ConfigError as error:
-        raise ConfigError(f"gevent.config.resolver_nameservers, GEVENT_RESOLVER_NAMESERVERS: {error}") from None
+        raise ConfigError(
+            f"gevent.config.resolver_nameservers, GEVENT_RESOLVER_NAMESERVERS: {error}"
+        ) from None
 
 
 def _servers(value: str | Iterable[str] | None) -> list[str] | None:

@@ -1,9 +1,9 @@
 """Puts gdns in the place of the functions of `socket` that look names up.
 
 Replaced in `socket`: getaddrinfo, gethostbyname, gethostbyname_ex, gethostbyaddr, getnameinfo, getfqdn.
-`socket.create_connection` and everything else that goes through these follow. The methods connect, connect_ex,
-bind, sendto and sendmsg of sockets, which in C look up a host's name by themselves, get its address instead.
-Under gevent its resolver and its sockets are taken along.
+`socket.create_connection` and everything else that goes through these follow. The methods connect,
+connect_ex, bind, sendto and sendmsg of sockets, which in C look up a host's name by themselves, get its
+address instead. Under gevent, its resolver and its sockets are taken along.
 
 `_socket` stays as it is: it is what the system's own resolver is asked through, by us too.
 """
@@ -110,7 +110,7 @@ def _kinds_of_sockets() -> list[type]:
 
 
 def resolver_in_force() -> Resolver:
-    """That of this thread's gevent hub if it is ours, so that gevent's settings count; else the default one."""
+    """That of this thread's gevent hub if it is ours, for gevent's settings count; else the default one."""
     if "gevent" in sys.modules:
         from gdns import gevent
 
@@ -186,7 +186,7 @@ def _looking_up(kind: type, name: str) -> Callable[..., Any]:
 
 
 def _with_address(sock: socket.socket, address: Any) -> Any:
-    """A socket's address with the host looked up as C does it; what C need not, or cannot, look up as it is."""
+    """A socket's address, the host looked up as C does it; what C need not, or cannot, look up as it is."""
     if not isinstance(address, tuple) or not 2 <= len(address) <= 4:
         return address
     host, port = address[:2]

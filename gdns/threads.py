@@ -1,4 +1,4 @@
-"""What is the system's, even where monkey-patching has put greenlets in its place: threads, locks, sockets."""
+"""What is the system's, even where monkey-patching has put greenlets in its place: threads and locks."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Names whoever makes the hub wait for the system's resolver.
 
-Python's own calls are seen by their audit events (PEP 578) and the methods of sockets, which look names up before
-they raise theirs, by wrappers. What a C library does by itself raises no event. While it waits for a DNS server
-in poll(2), Linux shows it in /proc (proc_pid_syscall(5)), where a thread of ours looks every few milliseconds;
-this works with glibc, and not for answers from a cache daemon or a file.
+Python's functions are seen by their audit events (PEP 578), and the methods of sockets, which look names up
+before they raise theirs, by wrappers. What a C library does by itself raises no event. While it waits for a
+DNS server in poll(2), Linux shows it in /proc (proc_pid_syscall(5)), where a thread of ours looks every few
+milliseconds; this works with glibc, and not for answers from a cache daemon or a file.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class _Caller(NamedTuple):
 
 def _callers(frame: FrameType | None) -> list[_Caller]:
     """Who has called, the innermost first: to be noted at once, for the lines of frames move on."""
-    callers = []
+    callers: list[_Caller] = []
     while frame is not None and len(callers) < DEEPEST:
         code = frame.f_code
         callers.append(_Caller(code.co_filename, frame.f_lineno, code.co_name, _module_of(frame)))
@@ -182,7 +182,7 @@ def _on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _time_until_next_event(call: str, frame: FrameType) -> None:
-    """Time the C function that raised an audit event, to the next thing that the interpreter does after it."""
+    """Time the C function that raised an audit event, to what the interpreter does next after it."""
     if sys.getprofile() is not None:
         return  # somebody's profiler, which could not be given back its place
     began_at = time.monotonic()

@@ -74,7 +74,9 @@ def test_a_host_that_cannot_be_found_is_no_secret_of_libpqs():
 
 
 def test_a_connection_string_is_read_as_libpq_reads_it():
-    pytest.importorskip("psycopg2", reason="psycopg2 is not installed: it is in the extra `integration`, which CI installs")
+    pytest.importorskip(
+        "psycopg2", reason="psycopg2 is not installed: it is in the extra `integration`, which CI installs"
+    )
     found = with_hostaddr("postgresql://me@one.example:5433/shop?connect_timeout=3", password="word")
     assert found == {
         "user": "me",

@@ -36,7 +36,7 @@ def outcomes(resolver: str, modules: tuple[str, ...]) -> dict[str, str]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     lines = [line.split(None, 1) for line in done.stdout.splitlines() if line]
-    return {name: said for name, said in lines}
+    return dict(lines)
 
 
 def passed(outcomes: dict[str, str]) -> int:

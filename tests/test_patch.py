@@ -110,6 +110,7 @@ tcp = socket.socket(socket.AF_INET)
 tcp.bind(("127.0.0.1", 0))
 tcp.listen()
 tcp_port = tcp.getsockname()[1]
+create = socket.create_connection
 new = lambda kind=socket.SOCK_STREAM, family=socket.AF_INET: socket.socket(family, kind)
 CALLS = {
     "getaddrinfo": lambda: len(socket.getaddrinfo("getaddrinfo.slow.example", 80, 0, socket.SOCK_STREAM)),
@@ -118,7 +119,7 @@ CALLS = {
     "gethostbyaddr": lambda: socket.gethostbyaddr("192.0.2.9")[0],
     "getfqdn": lambda: socket.getfqdn("192.0.2.10"),
     "getnameinfo": lambda: socket.getnameinfo(("192.0.2.11", 1), 0)[0],
-    "create_connection": lambda: socket.create_connection(("create-connection.slow.example", tcp_port)).getpeername()[0],
+    "create_connection": lambda: create(("create-connection.slow.example", tcp_port)).getpeername()[0],
     "connect": lambda: new().connect(("connect.slow.example", tcp_port)),
     "connect_ex": lambda: new().connect_ex(("connect-ex.slow.example", tcp_port)),
     "sendto": lambda: new(socket.SOCK_DGRAM).sendto(b"abc", ("sendto.slow.example", port)),
@@ -148,7 +149,7 @@ RESULTS = {
 
 @pytest.mark.parametrize("setup", SETUPS)
 def test_no_call_that_takes_a_hosts_name_stops_the_hub(run, dns_server, setup):
-    """Each call is made with a server that answers late, while another greenlet counts the time between its turns."""
+    """The server answers late, and another greenlet measures the time between its turns meanwhile."""
     dns_server.add(*(f"{number}.2.0.192.in-addr.arpa. 300 PTR late.example." for number in (9, 10, 11)))
     dns_server.fault(None, delay(DELAY))
     lines = run(SETUPS[setup] + LONGEST_GAP)
@@ -179,7 +180,9 @@ def test_undo_restores_exactly_what_was_there(dns_server):
 
 @pytest.mark.parametrize("setup", ["patch_socket, then patch_all", "patch_all, then patch_socket"])
 def test_undo_leaves_what_gevent_has_patched(run, setup):
-    program = SETUPS[setup] + """if True:
+    program = (
+        SETUPS[setup]
+        + """if True:
         import gevent.socket
         switch.undo()
         from gdns.patch import ADDRESS_AT, FUNCTIONS
@@ -190,6 +193,7 @@ def test_undo_leaves_what_gevent_has_patched(run, setup):
         print(set(ADDRESS_AT) & set(vars(monkey.get_original("socket", "socket"))))
         print(type(gevent.get_hub().resolver).__module__)
     """
+    )
     assert run(program) == ["True", "set()", "True", "set()", "gevent.resolver.thread"]
 
 
@@ -205,12 +209,17 @@ def test_patching_again_takes_along_what_gevent_has_brought_since(run):
 
 
 def test_get_original_still_finds_the_original(run):
-    program = PATCH_FIRST + "import _socket\nprint(monkey.get_original('socket', 'gethostbyname') is _socket.gethostbyname)"
+    program = (
+        PATCH_FIRST
+        + "import _socket\nprint(monkey.get_original('socket', 'gethostbyname') is _socket.gethostbyname)"
+    )
     assert run(program) == ["True"]
 
 
 def test_create_connection_of_socket_itself_goes_through_gdns(run, dns_server):
-    program = NATIVE + """if True:
+    program = (
+        NATIVE
+        + """if True:
         server = socket.create_server(("127.0.0.1", 0))
         peer = socket.create_connection(("www.example", server.getsockname()[1]), timeout=10)
         print(peer.getpeername()[0])
@@ -220,6 +229,7 @@ def test_create_connection_of_socket_itself_goes_through_gdns(run, dns_server):
         except socket.gaierror:
             print("the system does not know it")
     """
+    )
     assert run(program) == ["127.0.0.1", "the system does not know it"]
 
 
@@ -286,7 +296,9 @@ def test_other_families_are_left_alone(tmp_path):
 
 def test_a_subclass_with_its_own_methods_goes_through_ours(run):
     """As `ssl.SSLSocket`, whose `connect` calls its parent's."""
-    program = NATIVE + """if True:
+    program = (
+        NATIVE
+        + """if True:
         import ssl
         server = socket.create_server(("127.0.0.1", 0))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -295,4 +307,5 @@ def test_a_subclass_with_its_own_methods_goes_through_ours(run):
         sock.connect(("www.example", server.getsockname()[1]))
         print(sock.getpeername()[0])
     """
+    )
     assert run(program) == ["127.0.0.1"]

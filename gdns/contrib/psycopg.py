@@ -1,7 +1,7 @@
 """Gives libpq addresses, so that it need not look up the hosts it connects to.
 
-libpq, under psycopg2 and psycopg 3, calls getaddrinfo(3) itself and stops the hub meanwhile. With `hostaddr` it
-does not (libpq, "Parameter Key Words"), and goes on using `host` for TLS and the password file.
+libpq, under psycopg2 and psycopg 3, calls getaddrinfo(3) itself and stops the hub meanwhile. With `hostaddr`
+it does not (libpq, "Parameter Key Words"), and goes on using `host` for TLS and the password file.
 
     conn = psycopg2.connect(**with_hostaddr("host=db.example dbname=shop"))
     patch_psycopg()  # or: let connect do so by itself
@@ -26,8 +26,8 @@ def with_hostaddr(conninfo: str = "", **keywords: Any) -> dict[str, Any]:
     """The keywords of a connection, with `hostaddr` for the hosts they name.
 
     `conninfo` is a connection string or URI of libpq's, which needs psycopg or psycopg2 to be read; keywords
-    count more than it. A host with several addresses is listed with each of them, as libpq would try them. Names
-    of folders, hosts without an address given already, and connections without a host stay as they are.
+    count more than it. A host with several addresses is listed with each, as libpq would try them. Names of
+    folders, hosts without an address given already, and connections without a host stay as they are.
     Raises GaiError for a host that cannot be found, and what psycopg raises for a malformed string.
     """
     wanted = _parsed(conninfo) if conninfo else {}
@@ -70,7 +70,9 @@ def patch_psycopg() -> Switch:
         places.append(Place(package, "connect", connect))
         if module == "psycopg":
             kind = package.Connection
-            places.append(Place(kind, "connect", classmethod(_connecting(vars(kind)["connect"].__func__, error, 1))))
+            places.append(
+                Place(kind, "connect", classmethod(_connecting(vars(kind)["connect"].__func__, error, 1)))
+            )
     if not places:
         raise ImportError("neither psycopg2 nor psycopg is installed")
     return Switch(places)

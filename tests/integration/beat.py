@@ -6,7 +6,7 @@ import gevent
 
 
 class Beat:
-    """While in a `with` statement, a greenlet takes a turn every millisecond; `longest` is the longest gap."""
+    """In a `with` statement, a greenlet takes a turn every millisecond; `longest` is the longest gap."""
 
     def __enter__(self):
         self.longest = 0.0

@@ -93,7 +93,8 @@ def run_app(names: Server) -> RunApp:
     def run(program: str, *arguments: object, **environ: str) -> Done:
         before, _, inside = program.partition("# measured\n")
         text = (
-            f"from gevent import monkey\nmonkey.patch_all()\nimport gevent, json, sys\nfrom beat import Beat\n"
+            "from gevent import monkey\nmonkey.patch_all()\n"
+            "import gevent, json, sys\nfrom beat import Beat\n"
             f"{before}\nwith Beat() as beat:\n"
             + "".join(f"    {line}\n" for line in inside.splitlines())
             + "print(json.dumps([said, beat.longest]))\n"

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.integration.conftest import DELAY, HERE, asked, environment, needs
 
 pytestmark = needs("celery")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.integration.conftest import DELAY, asked, needs
 
 pytestmark = needs("geventhttpclient")

@@ -1,4 +1,4 @@
-"""gunicorn with gevent workers that were preloaded, that is forked from a process that had resolved already."""
+"""gunicorn with preloaded gevent workers, that is, forked from a process that had resolved already."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def gunicorn(names, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Cal
         process.wait(timeout=30)
 
 
-def ask_all_workers(get: Callable[[str], list[object]], not_of: set[object], name: str) -> dict[object, list[object]]:
+def ask_all_workers(
+    get: Callable[[str], list[object]], not_of: set[object], name: str
+) -> dict[object, list[object]]:
     """What every worker says, of those that are none of `not_of`."""
     said: dict[object, list[object]] = {}
     give_up_at = time.monotonic() + 30

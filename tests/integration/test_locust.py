@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.integration.conftest import DELAY, asked, environment, needs
 
 pytestmark = needs("locust")
@@ -43,7 +41,18 @@ def quit(environment, **kwargs):
 
 def test_twenty_users_ask_once_for_the_host_and_stop_nobody(names, web, tmp_path: Path):
     (tmp_path / "locustfile.py").write_text(FILE)
-    words = ["--headless", "-u", "20", "-r", "20", "-t", "3s", "--host", f"http://shop.web.example:{web}", "--json"]
+    words = [
+        "--headless",
+        "-u",
+        "20",
+        "-r",
+        "20",
+        "-t",
+        "3s",
+        "--host",
+        f"http://shop.web.example:{web}",
+        "--json",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "locust", *words, "-f", str(tmp_path / "locustfile.py")],
         env=environment(names),

@@ -19,7 +19,8 @@ pytestmark = needs("psycopg2")
 SQLALCHEMY = """
 import sqlalchemy
 from sqlalchemy.pool import NullPool
-engine = sqlalchemy.create_engine(f"postgresql+pg8000://test@db.web.example:{sys.argv[1]}/postgres", poolclass=NullPool)
+url = f"postgresql+pg8000://test@db.web.example:{sys.argv[1]}/postgres"
+engine = sqlalchemy.create_engine(url, poolclass=NullPool)
 
 def query(number):
     with engine.connect() as connection:
@@ -78,7 +79,14 @@ def postgresql_port() -> Iterator[int]:
             check=True,
             capture_output=True,
         )
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
+        options = [
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            f"unix_socket_directories={folder}",
+            "-c",
+            "fsync=off",
+        ]
         server = [str(Path(initdb).with_name("postgres")), "-D", str(data), "-p", str(port), *options]
         with subprocess.Popen(server, user=user, cwd=folder, stderr=subprocess.DEVNULL, text=True) as process:
             try:

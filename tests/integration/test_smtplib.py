@@ -14,8 +14,10 @@ PROGRAM = """
 import smtplib
 
 def send(number):
-    with smtplib.SMTP("mail.web.example", int(sys.argv[1]), local_hostname="client.example", timeout=30) as mail:
-        return mail.sendmail("from@web.example", [f"to{number}@web.example"], f"Subject: {number}\\r\\n\\r\\nhello")
+    port = int(sys.argv[1])
+    with smtplib.SMTP("mail.web.example", port, local_hostname="client.example", timeout=30) as mail:
+        text = f"Subject: {number}\\r\\n\\r\\nhello"
+        return mail.sendmail("from@web.example", [f"to{number}@web.example"], text)
 
 # measured
 greenlets = [gevent.spawn(send, number) for number in range(20)]

@@ -53,7 +53,9 @@ RECORDS = (
     "ds.test-ipv6.com. 300 AAAA 2001:db8::88",
     "xn--d1abbgf6aiiy.xn--p1ai. 300 A 192.0.2.89",
 )
-HOSTS_FILE_ENTRIES = 250  # names and addresses of gevent's own hosts file that are looked up, each in five ways
+HOSTS_FILE_ENTRIES = (
+    250  # names and addresses of gevent's own hosts file that are looked up, each in five ways
+)
 PATIENCE = 120  # seconds for one module
 
 
@@ -74,9 +76,13 @@ def main(resolver: str, *modules: str) -> int:
             except subprocess.TimeoutExpired:
                 print(f"{module} not finished after {PATIENCE} s")
                 continue
-            print("".join(line + "\n" for line in done.stdout.splitlines() if line.startswith("gevent.tests.")))
+            print(
+                "".join(line + "\n" for line in done.stdout.splitlines() if line.startswith("gevent.tests."))
+            )
             if done.returncode != 0:
-                print(f"{module} ended with status {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
+                print(
+                    f"{module} ended with status {done.returncode}: {done.stderr.strip().splitlines()[-1:]}"
+                )
     return 0
 
 
