@@ -13,9 +13,9 @@ from __future__ import annotations
 import functools
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import index
-from socket import AF_INET, AF_INET6, inet_pton
+from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_INET, AF_INET6, inet_pton  # type: ignore[attr-defined]
 from types import FunctionType
 from typing import Any
 
@@ -29,17 +29,23 @@ ADDRESS_AT = {"connect": 0, "connect_ex": 0, "bind": 0, "sendto": -1, "sendmsg":
 FEWEST_ARGUMENTS = {"sendto": 2, "sendmsg": 4}  # with an address
 
 
-def patch_socket() -> Switch:
+def patch_socket(*, create_connection: bool = False) -> Switch:
     """Look up on the hub what is asked of `socket`; `undo()` of what is returned puts everything back.
 
+    With `create_connection`, the functions of that name in `socket`, `gevent.socket` and urllib3 (and so
+    requests), as far as these are loaded, become `gdns.create_connection`: Happy Eyeballs, and one deadline
+    for look-up and connecting.
+
     To be called before or after `gevent.monkey.patch_all()`, with or without gevent. Called again it returns
-    the same switch. Modules that have done `from socket import getaddrinfo` before keep what they have.
+    the same switch, and patches what has been loaded since. Modules that have done `from socket import
+    getaddrinfo` before keep what they have.
     """
     global _in_force
     if _in_force is None or not _in_force.is_on:
         _in_force = _Patch()
-    else:
-        renew()
+    if create_connection:
+        _in_force.connects = True
+    _in_force.renew()
     return _in_force
 
 
@@ -52,8 +58,13 @@ def renew() -> None:
 class _Patch(Switch):
     def __init__(self) -> None:
         self._gevent: Switch | None = None
+        self.connects = False
         super().__init__(())
-        self.renew()
+        self._is_begun = True
+
+    @property
+    def is_on(self) -> bool:
+        return self._is_begun
 
     def renew(self) -> None:
         try:
@@ -64,12 +75,15 @@ class _Patch(Switch):
                     self._gevent = gevent.install()
                 self._correct_what_gevent_saved()
             self._put(_places())
+            if self.connects:
+                self._put(_places_that_connect())
         except BaseException:
             self.undo()
             raise
 
     def undo(self) -> None:
         super().undo()
+        self._is_begun = False
         if self._gevent is not None:
             self._gevent.undo()
             self._gevent = None
@@ -94,6 +108,15 @@ def _places() -> Iterator[Place]:
         for name in ADDRESS_AT:
             if not hasattr(vars(kind).get(name), "looks_up_on_the_hub"):
                 yield Place(kind, name, _looking_up(kind, name))
+
+
+def _places_that_connect() -> Iterator[Place]:
+    for module in ("socket", "gevent.socket", "urllib3.util.connection"):
+        owner = sys.modules.get(module)
+        if owner is not None:
+            ours = _create_connection_of_urllib3 if module.startswith("urllib3") else create_connection
+            if getattr(owner, "create_connection", ours) is not ours:
+                yield Place(owner, "create_connection", ours)
 
 
 def _kinds_of_sockets() -> list[type]:
@@ -155,6 +178,37 @@ def getnameinfo(sockaddr: netdb.SockAddr, flags: int) -> tuple[str, str]:
 def getfqdn(name: str = "") -> str:
     """As `gdns.getfqdn`."""
     return resolver_in_force().getfqdn(name)
+
+
+def create_connection(
+    address: tuple[str | bytes | None, str | bytes | int | None],
+    timeout: float | None = _GLOBAL_DEFAULT_TIMEOUT,
+    source_address: tuple[str, int] | None = None,
+    *,
+    all_errors: bool = False,
+) -> socket.socket:
+    """As `gdns.create_connection`."""
+    return resolver_in_force().create_connection(address, timeout, source_address, all_errors=all_errors)
+
+
+def _create_connection_of_urllib3(
+    address: tuple[str, int],
+    timeout: Any = _GLOBAL_DEFAULT_TIMEOUT,
+    source_address: tuple[str, int] | None = None,
+    socket_options: Iterable[tuple[Any, ...]] | None = None,
+) -> socket.socket:
+    """As `gdns.create_connection`; the socket's options are set once it is connected."""
+    if timeout is not None and not isinstance(timeout, (int, float)):
+        timeout = _GLOBAL_DEFAULT_TIMEOUT  # urllib3 has a word of its own for that
+    host, port = address
+    sock = create_connection((host.strip("[]"), port), timeout, source_address)
+    try:
+        for option in socket_options or ():
+            sock.setsockopt(*option)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 _OURS: dict[str, FunctionType] = {name: globals()[name] for name in FUNCTIONS}

@@ -25,7 +25,7 @@ MEANT = {  # docs/parity.md
     "getaddrinfo(b'\\x00', 80)": "a NUL is refused",
     "gethostbyname('broken.example',)": "what could not be found out is not said not to exist",
 }
-ELSEWHERE = {11, 16, 17, 19, 20, 23, 24}  # in the tests below, and 11 in test_gevent.py: the timeout
+ELSEWHERE = {11, 16, 17, 19, 20, 23, 24}  # in the tests below, and 11 in test_gevent_plugin.py: the timeout
 
 
 @pytest.fixture(scope="module")

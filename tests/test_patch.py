@@ -309,3 +309,70 @@ def test_a_subclass_with_its_own_methods_goes_through_ours(run):
     """
     )
     assert run(program) == ["127.0.0.1"]
+
+
+CONNECT = """
+import time
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+port = listener.getsockname()[1]
+"""
+
+
+@pytest.mark.parametrize(
+    "setup", ["gdns' own hub", "patch_socket, then patch_all", "patch_all, then patch_socket"]
+)
+def test_create_connection_is_patched_on_request_and_has_one_deadline_for_lookup_and_connecting(
+    run, dns_server, setup
+):
+    """The name server is silent: only a deadline over both ends this before the resolver's own ten seconds."""
+    from gdns.testing import silent
+
+    dns_server.fault("silent.example.", silent())
+    patched = SETUPS[setup].replace("patch_socket()", "patch_socket(create_connection=True)")
+    program = (
+        patched
+        + CONNECT
+        + """
+print(socket.create_connection(("www.example", port), timeout=5).getpeername()[0])
+began = time.monotonic()
+try:
+    socket.create_connection(("silent.example", port), timeout=0.3)
+except TimeoutError:
+    print(time.monotonic() - began < 3)
+switch.undo()
+import sys
+print(socket.create_connection.__module__)
+"""
+    )
+    theirs = "socket" if setup == "gdns' own hub" else "gevent._socketcommon"
+    *said, module = run(program)
+    assert said == ["127.0.0.1", "True"]
+    assert module.startswith(theirs.split(".")[0])
+
+
+def test_urllib3_connects_so_too(run, dns_server):
+    pytest.importorskip("urllib3", reason="urllib3 is not installed: it is in the extra `integration`")
+    from gdns.testing import silent
+
+    dns_server.fault("silent.example.", silent())
+    program = (
+        """
+import urllib3, urllib3.util.connection
+"""
+        + NATIVE.replace("patch_socket()", "patch_socket(create_connection=True)")
+        + CONNECT
+        + """
+sock = urllib3.util.connection.create_connection(
+    ("www.example", port), timeout=5, socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+)
+print(sock.getpeername()[0], sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
+began = time.monotonic()
+try:
+    urllib3.PoolManager(retries=False).request("GET", "http://silent.example/", timeout=0.3)
+except (urllib3.exceptions.HTTPError, OSError) as error:
+    print(type(error).__name__, time.monotonic() - began < 3)
+"""
+    )
+    assert run(program) == ["127.0.0.1 True", "ConnectTimeoutError True"]
