@@ -326,7 +326,7 @@ port = listener.getsockname()[1]
 def test_create_connection_is_patched_on_request_and_has_one_deadline_for_lookup_and_connecting(
     run, dns_server, setup
 ):
-    """The name server is silent: only a deadline over both ends this before the resolver's own ten seconds."""
+    """The name server is silent: only a deadline over both ends this before the resolver's own 10 s."""
     from gdns.testing import silent
 
     dns_server.fault("silent.example.", silent())
