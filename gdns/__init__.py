@@ -15,6 +15,7 @@ own takes other servers and other limits.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from gdns._version import __version__
@@ -32,7 +33,9 @@ except ImportError as error:  # an extension module, or the c-ares that they nee
 if TYPE_CHECKING:
     from gdns import policy as policy
     from gdns.dnspython import patch_dnspython
+    from gdns.patch import patch_socket
     from gdns.records import NXDOMAIN, YXDOMAIN, LifetimeTimeout, NoAnswer, NoNameservers
+    from gdns.watch import watch_blocking
 
     _of_default = Resolver()
     getaddrinfo = _of_default.getaddrinfo
@@ -70,6 +73,7 @@ _METHODS = (
     "flush",
     "stats",
 )
+_SWITCHES = {"patch_socket": "gdns.patch", "watch_blocking": "gdns.watch"}
 _EXCEPTIONS_OF_RESOLVE = ("NXDOMAIN", "LifetimeTimeout", "NoAnswer", "NoNameservers", "YXDOMAIN")
 
 __all__ = [
@@ -99,10 +103,12 @@ __all__ = [
     "lookup",
     "override",
     "patch_dnspython",
+    "patch_socket",
     "resolve",
     "resolve_address",
     "resolve_name",
     "stats",
+    "watch_blocking",
     "zone_for_name",
 ]
 
@@ -122,6 +128,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(records, name)
     elif name == "policy":
         return importlib.import_module("gdns.policy")
+    elif name in _SWITCHES:
+        value = getattr(importlib.import_module(_SWITCHES[name]), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
@@ -130,3 +138,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if os.environ.get("GDNS_WATCH", "") not in ("", "0"):
+    __getattr__("watch_blocking")()

@@ -337,6 +337,9 @@ cdef class Question:
         if folded:
             self.key = PyBytes_FromStringAndSize(<char*>room, length + 4)
 
+    def __reduce__(self):
+        return Question, (self.qname, self.rdtype, self.rdclass)
+
     @staticmethod
     def from_wire(bytes qname_wire not None, rdtype, rdclass=1):
         """Make a question of an uncompressed wire name; BadName if it is none."""

@@ -94,6 +94,9 @@ class ResolverClosed(GaiError):
     def __init__(self, outcome: Outcome | None = None) -> None:
         super().__init__(EAI_FAIL, "The resolver was closed", outcome)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.outcome,)
+
 
 class AddressRefused(GaiError):
     """The resolver's policy refused every address of a host. Its number is EAI_FAIL.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from gdns._wire import Question, Reply
@@ -49,6 +49,24 @@ class Failed(NamedTuple):
     seconds: float
 
 
+_SLOTS = (
+    "question",
+    "status",
+    "reply",
+    "server",
+    "attempts",
+    "elapsed",
+    "detail",
+    "transport",
+    "rtt",
+    "failures",
+    "from_cache",
+    "age",
+    "is_stale",
+    "kept_for",
+)
+
+
 class Outcome:
     """What one question brought.
 
@@ -61,22 +79,7 @@ class Outcome:
     `is_stale` that its time was up, but nobody could be asked (RFC 8767).
     """
 
-    __slots__ = (
-        "question",
-        "status",
-        "reply",
-        "server",
-        "attempts",
-        "elapsed",
-        "detail",
-        "transport",
-        "rtt",
-        "failures",
-        "from_cache",
-        "age",
-        "is_stale",
-        "kept_for",
-    )
+    __slots__ = _SLOTS
 
     def __init__(
         self,
@@ -169,6 +172,11 @@ class Outcome:
         """The addresses of an answer to A or AAAA, as they came; else empty."""
         return self.reply.addresses if self.reply is not None and self.status is ANSWER else ()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it be pickled, as part of an exception: programs send these from process to process."""
+        values = {name: getattr(self, name) for name in _SLOTS if name != "reply"}
+        return _restored, (values, None if self.reply is None else self.reply.message)
+
     def __repr__(self) -> str:
         words = [f"{self.question.qname} type {self.question.rdtype}: {self.status.value}"]
         if self.server:
@@ -187,3 +195,16 @@ def status_of(reply: Reply) -> Status:
     if reply.rcode == 0:
         return ANSWER if reply.answered else NODATA
     return _BY_RCODE.get(reply.rcode, FAILED)
+
+
+def _restored(values: dict[str, Any], message: bytes | None) -> Outcome:
+    reply = None
+    if message is not None:
+        from gdns._wire import Refusal, read
+
+        read_again = read(message, values["question"])
+        reply = None if isinstance(read_again, Refusal) else read_again
+    outcome = Outcome(values["question"], values["status"], reply)
+    for name, value in values.items():
+        setattr(outcome, name, value)
+    return outcome

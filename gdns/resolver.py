@@ -646,9 +646,16 @@ def default_resolver() -> Resolver:
     return _default
 
 
-def _after_fork_in_child() -> None:
-    for stub in list(_stubs):
-        stub.after_fork()
+_pid = os.getpid()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+def after_fork_in_child() -> None:
+    """Part from the parent: once after each fork, by whoever hears of it first."""
+    global _pid
+    if _pid != os.getpid():
+        _pid = os.getpid()
+        for stub in list(_stubs):
+            stub.after_fork()
+
+
+os.register_at_fork(after_in_child=after_fork_in_child)

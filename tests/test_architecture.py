@@ -60,7 +60,18 @@ LAYERS = (
     # api
     {"arguments", "connect", "eager", "netdb", "reading", "records", "resolver", "system", "trace"},
     # edge
-    {"__init__", "__main__", "cli", "dnspython", "metrics", "testing"},
+    {
+        "__init__",
+        "__main__",
+        "cli",
+        "contrib",
+        "dnspython",
+        "gevent",
+        "metrics",
+        "patch",
+        "testing",
+        "watch",
+    },
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 

@@ -52,3 +52,28 @@ def test_two_switches_of_one_place_are_taken_out_in_turn():
     with Switch([Place(module, "look", 10)]), Switch([Place(module, "look", 11)]):
         assert module.look == 11
     assert module.look == 1
+
+
+def test_a_method_that_a_class_inherits_is_inherited_again():
+    class Base:
+        def look(self):
+            return 1
+
+    class Heir(Base):
+        pass
+
+    with Switch([Place(Heir, "look", lambda self: 10)]):
+        assert Heir().look() == 10
+    assert "look" not in vars(Heir)
+    assert Heir().look() == 1
+
+
+def test_a_static_method_stays_one():
+    class Owner:
+        @staticmethod
+        def look():
+            return 1
+
+    with Switch([Place(Owner, "look", staticmethod(lambda: 10))]):
+        assert Owner().look() == 10
+    assert Owner().look() == 1

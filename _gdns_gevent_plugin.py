@@ -1,0 +1,33 @@
+"""Tells gdns that gevent has patched the standard library; does nothing unless the program wants gdns.
+
+gevent imports this for its entry point `gevent.plugins.monkey.did_patch_builtins` wherever gdns is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+
+def did_patch_builtins(event: Any) -> None:
+    """Act on GDNS_AUTO=1, GDNS_WATCH=1 or `monkey.patch_all(gdns=True)`; keep `gdns.patch_socket()` in force.
+
+    `patch_all(gdns=False)` counts more than GDNS_AUTO.
+    """
+    wish = event.patch_all_kwargs.get("gdns")
+    if wish or (wish is None and _is_set("GDNS_AUTO")):
+        import gdns.gevent
+
+        gdns.gevent.install()
+        arguments = event.patch_all_arguments
+        if arguments.get("socket", True) and arguments.get("dns", True):
+            gdns.patch_socket()
+    elif _is_set("GDNS_WATCH"):
+        import gdns  # which looks at GDNS_WATCH itself
+    if "gdns.patch" in sys.modules:
+        sys.modules["gdns.patch"].renew()
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "") not in ("", "0")
