@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 import gdns
 from gdns import AddressRefused, ConfigError, GaiError, Resolver, policy
+from gdns.beside import Helper
 from gdns.connect import _Race, interleaved, refusals
-from gdns.eager import Lookup, _Other
 from gdns.testing import delay, silent
 from tests.parity import world
 
@@ -652,7 +652,7 @@ def test_a_greenlet_that_is_killed_while_it_looks_up_leaves_nothing_behind(resol
     runner.kill(task)
     runner.sleep(0.01)
     gc.collect()
-    helpers = [o for o in gc.get_objects() if isinstance(o, (Lookup, _Other))]
+    helpers = [o for o in gc.get_objects() if isinstance(o, Helper)]
     assert [helper for helper in helpers if helper] == []
 
 
@@ -703,7 +703,7 @@ def test_what_a_connection_took_is_given_back_without_the_garbage_collector(reso
         try:
             for _ in range(5):
                 spawned(both_ends)
-            left = [found for found in gc.get_objects() if isinstance(found, (_Race, Lookup))]
+            left = [found for found in gc.get_objects() if isinstance(found, (_Race, Helper))]
         finally:
             gc.enable()
     assert left == []
