@@ -634,7 +634,8 @@ class LibcResolver(LibcFunctions, Resolver):
 
     def __init__(self, *arguments: Any, backend: str = "auto", **settings: Any) -> None:
         Resolver.__init__(self, *arguments, **settings)
-        self._begin('backend="libc" was chosen' if backend == "libc" else f"{SWITCH}=1 is in the environment")
+        why = 'backend="libc" was chosen' if backend == "libc" else f"{SWITCH}=1 is in the environment"
+        self._begin(why, self._shared.policy, self._shared.overrides)
 
     def close(self) -> None:
         """End every look-up with ResolverClosed; safe to call twice."""
