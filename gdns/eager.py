@@ -109,7 +109,11 @@ class _Relay:
         return getattr(self._stub, name)
 
     def query(self, question: Question, wishes: int = 0, lifetime: float | None = None) -> Outcome:
-        return self._stub.query(question, wishes, lifetime)
+        outcome = self._stub.query(question, wishes, lifetime)
+        lookup = getcurrent()
+        if isinstance(lookup, EagerLookup):
+            lookup.tell(outcome)  # resolv.conf's single-request: the other question is yet to be asked
+        return outcome
 
     def query_both(
         self, first: Question, second: Question, wishes: int = 0, lifetime: float | None = None
