@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from gdns.errors import AddressRefused
+
+if TYPE_CHECKING:
+    from gdns.netdb import AddrInfo
 
 # A host as it was asked for, one of its addresses as inet_ntop(3) writes it, perhaps with `%` and the number
 # of an interface: may it be used?
@@ -42,3 +46,12 @@ def approved(policy: AddressPolicy, host: str | None, addresses: Iterable[str]) 
     if addresses and True not in verdicts.values():
         raise AddressRefused(host or "", tuple(verdicts))
     return tuple(address for address in addresses if verdicts[address])
+
+
+def approved_infos(policy: AddressPolicy, host: str | None, infos: list[AddrInfo]) -> list[AddrInfo]:
+    """The tuples of getaddrinfo(3) that the policy approves; the first of them has the canonical name."""
+    left = set(approved(policy, host, (str(info[4][0]) for info in infos)))
+    kept = [info for info in infos if info[4][0] in left]
+    if kept and infos[0][3]:
+        kept[0] = (*kept[0][:3], infos[0][3], kept[0][4])
+    return kept

@@ -21,17 +21,15 @@ from socket import (  # type: ignore[attr-defined]
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from gdns import netdb
 from gdns.approval import is_approved
-from gdns.eager import Lookup, Service, relayed
 from gdns.errors import EAI_ADDRFAMILY, AddressRefused, ConfigError, GaiError
 from gdns.hubs.waiter import Waiter
-from gdns.netdb import AddrInfo, SockAddr
 from gdns.refusals import Refusals
 
 if TYPE_CHECKING:
+    from gdns.beside import Finder, Lookup, Service
     from gdns.hubs.protocol import Hub, Watch
-    from gdns.nss import Nss
+    from gdns.netdb import AddrInfo, SockAddr
 
 # What the network says of an address, as opposed to what this host says of itself
 _OF_THE_NETWORK = frozenset(
@@ -50,7 +48,7 @@ refusals = Refusals()  # of the whole process
 
 
 def create_connection(
-    nss: Nss,
+    finder: Finder,
     address: tuple[bytes | str | None, Service],
     timeout: float | None,
     source_address: tuple[str, int] | None,
@@ -58,13 +56,13 @@ def create_connection(
     attempt_delay: float,
     resolution_delay: float,
 ) -> socket.socket:
-    """See `Resolver.create_connection`; `nss` are the sources on the hub that is to wait."""
+    """See `Resolver.create_connection`; `finder` has the hub that is to wait."""
     host, port = address
     seconds = _seconds_of(timeout)
     _check_delay("attempt_delay", attempt_delay, 0.01, 10.0)  # RFC 8305, section 5: not under 10 ms
     _check_delay("resolution_delay", resolution_delay, 0.0, 10.0)
     ends_at = inf if seconds is None else monotonic() + seconds
-    race = _Race(nss, host, port, ends_at, attempt_delay, resolution_delay)
+    race = _Race(finder, host, port, ends_at, attempt_delay, resolution_delay)
     try:
         if source_address is not None:
             race.bind_to(source_address)
@@ -72,7 +70,7 @@ def create_connection(
     finally:
         race.close()
     try:
-        connection = _socket_class(nss.stub.hub)(family, kind, protocol, fd)
+        connection = _socket_class(finder.hub)(family, kind, protocol, fd)
     except BaseException:
         os.close(fd)
         raise
@@ -85,15 +83,15 @@ class _Race:
 
     def __init__(
         self,
-        nss: Nss,
+        finder: Finder,
         host: bytes | str | None,
         port: Service,
         ends_at: float,
         attempt_delay: float,
         resolution_delay: float,
     ) -> None:
-        self._nss = nss
-        self._hub: Hub = nss.stub.hub
+        self._finder = finder
+        self._hub: Hub = finder.hub
         self._host = host
         self._port = port
         self._ends_at = ends_at
@@ -122,7 +120,7 @@ class _Race:
             self._source = lambda family: (host, port)
             return
         lifetime = None if self._ends_at == inf else max(0.001, self._ends_at - monotonic())
-        addresses = netdb.lookup(relayed(self._nss), host, 0, lifetime)
+        addresses = self._finder.addresses(host, lifetime)
 
         def source(family: int) -> tuple[str, int]:
             for address in addresses:
@@ -134,7 +132,7 @@ class _Race:
 
     def run(self, all_errors: bool) -> tuple[int, int, int, int]:
         """Family, type, protocol and descriptor of the first connection made."""
-        lookup = self._lookup = Lookup(self._nss, self._host, self._port, self._wake)
+        lookup = self._lookup = self._finder.begin(self._host, self._port, self._wake)
         while True:
             while lookup.has_news:
                 self._take_news(lookup)
@@ -170,7 +168,7 @@ class _Race:
     # --- what is known
 
     def _take_news(self, lookup: Lookup) -> None:
-        policy = self._nss.policy
+        policy = self._finder.policy
         host = "" if self._host is None else os.fsdecode(self._host)
         fresh = []
         for info in lookup.take():
@@ -189,7 +187,7 @@ class _Race:
     def _arranged(self, infos: list[AddrInfo], is_in_parts: bool) -> list[AddrInfo]:
         """In the order in which to try them (RFC 8305, section 4)."""
         if is_in_parts and len(infos) > 1:  # else they are in order
-            addresses = self._nss.in_order([str(info[4][0]) for info in infos])
+            addresses = self._finder.in_order([str(info[4][0]) for info in infos])
             place = {address: at for at, address in enumerate(addresses)}
             infos = sorted(infos, key=lambda info: place[str(info[4][0])])
         late = [info for info in infos if refusals.have(info[4])]

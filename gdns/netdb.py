@@ -26,7 +26,7 @@ from socket import (
 )
 from typing import Final
 
-from gdns.approval import AddressPolicy, approved
+from gdns.approval import AddressPolicy, approved, approved_infos
 from gdns.arguments import Hints, c_int, hints_of, text_of
 from gdns.endpoints import endpoints, service_text
 from gdns.entries import Failure, Foreign, HostEntry, Miss
@@ -96,7 +96,7 @@ def getaddrinfo(
     if isinstance(found, Foreign):
         infos = nss.ask_system(ends_at, _socket.getaddrinfo, host, port, *hints)
         if nss.policy is not None:
-            infos = _approved_infos(nss.policy, name, infos)
+            infos = approved_infos(nss.policy, name, infos)
         return [(_FAMILIES[info[0]], _TYPES.get(info[1], info[1]), *info[2:]) for info in infos]
     if isinstance(found, Failure):
         raise gai_error(found)
@@ -162,15 +162,6 @@ def _checked(nss: Nss, hints: Hints, name: str | None) -> Hints:
         elif not (has_ipv4 if hints.family == AF_INET else has_ipv6):
             raise GaiError(EAI_NONAME)
     return hints
-
-
-def _approved_infos(policy: AddressPolicy, host: str | None, infos: list[AddrInfo]) -> list[AddrInfo]:
-    """The tuples whose addresses the policy approves; the first of them has the canonical name."""
-    left = set(approved(policy, host, (str(info[4][0]) for info in infos)))
-    kept = [info for info in infos if info[4][0] in left]
-    if kept and infos[0][3]:
-        kept[0] = (*kept[0][:3], infos[0][3], kept[0][4])
-    return kept
 
 
 def _this_host(hints: Hints) -> HostEntry:

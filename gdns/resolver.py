@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import dns.resolver
 
     from gdns import records
+    from gdns.beside import Finder
     from gdns.hubs import Hub
     from gdns.trace import Trace
 
@@ -485,8 +486,14 @@ class Resolver:
         from gdns import connect
 
         return connect.create_connection(
-            self._engine().nss, address, timeout, source_address, all_errors, attempt_delay, resolution_delay
+            self._finder(), address, timeout, source_address, all_errors, attempt_delay, resolution_delay
         )
+
+    def _finder(self) -> Finder:
+        """Where the addresses come from for those who connect."""
+        from gdns.eager import NssFinder
+
+        return NssFinder(self._engine().nss)
 
     # --- what is put in the place of look-ups
 
@@ -627,7 +634,8 @@ class LibcResolver(LibcFunctions, Resolver):
 
     def __init__(self, *arguments: Any, backend: str = "auto", **settings: Any) -> None:
         Resolver.__init__(self, *arguments, **settings)
-        self._begin('backend="libc" was chosen' if backend == "libc" else f"{SWITCH}=1 is in the environment")
+        why = 'backend="libc" was chosen' if backend == "libc" else f"{SWITCH}=1 is in the environment"
+        self._begin(why, self._shared.policy, self._shared.overrides)
 
     def close(self) -> None:
         """End every look-up with ResolverClosed; safe to call twice."""

@@ -12,14 +12,30 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from socket import SOCK_STREAM, AddressFamily, SocketKind
+from socket import (
+    AF_INET,
+    AF_INET6,
+    AI_ALL,
+    AI_CANONNAME,
+    AI_NUMERICHOST,
+    AI_NUMERICSERV,
+    AI_V4MAPPED,
+    SOCK_STREAM,
+    AddressFamily,
+    SocketKind,
+)
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import WeakSet
 
 from gdns import hubs, libc
+from gdns.approval import AddressPolicy, approved, approved_infos, check_policy
+from gdns.beside import Lookup, Service
+from gdns.entries import Failure, HostEntry
 from gdns.errors import HOST_TEXTS, ConfigError, GaiError, HostError
+from gdns.names import encode_idna
+from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
 from gdns.threads import local_base, make_rlock
 
 if TYPE_CHECKING:
@@ -129,15 +145,22 @@ class Bell:
 
 
 class LibcFunctions:
-    """The look-ups of a resolver, each a call of the system's in a thread; errors are gdns' own."""
+    """The look-ups of a resolver, each a call of the system's in a thread; errors are gdns' own.
+
+    Overrides come before them, and the policy is asked about what they bring.
+    """
 
     _why: str
     _hub: Hub | None
     _lifetime: float | None
+    _policy: AddressPolicy | None
+    _given: Overrides
 
-    def _begin(self, why: str) -> None:
+    def _begin(self, why: str, policy: AddressPolicy | None, given: Overrides) -> None:
         """Say why it is this backend that serves, and be open."""
         self._why = why
+        self._policy = policy
+        self._given = given
         self._own_bells: WeakSet[Bell] = WeakSet()  # of all threads
         self._bell_of_thread = _ThreadLocal()
         self._has_ended = False
@@ -172,23 +195,117 @@ class LibcFunctions:
         flags: int = 0,
     ) -> list[Any]:
         """As `socket.getaddrinfo` (getaddrinfo(3)). Raises GaiError and what else the system's raises."""
+        rows = self._infos(host, port, family, type, proto, flags)
+        if self._policy is not None:
+            rows = approved_infos(self._policy, _text(host), rows)
+        return rows
+
+    def _infos(
+        self,
+        host: bytes | str | None,
+        port: bytes | str | int | None,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[Any]:
+        """What no policy has seen yet."""
         _refuse_nul("getaddrinfo", host)
-        rows = self._ask(self._lifetime, _socket.getaddrinfo, host, port, family, type, proto, flags)
+        rows = None
+        if self._given.table and host is not None and not flags & AI_NUMERICHOST:
+            rows = self._given_infos(host, port, family, type, proto, flags)
+        if rows is None:
+            rows = self._ask(self._lifetime, _socket.getaddrinfo, host, port, family, type, proto, flags)
         return [(_named(AddressFamily, row[0]), _named(SocketKind, row[1]), *row[2:]) for row in rows]
+
+    def _given_infos(
+        self,
+        host: bytes | str,
+        port: bytes | str | int | None,
+        family: int,
+        type: int,
+        proto: int,
+        flags: int,
+    ) -> list[Any] | None:
+        """The tuples of an overridden host; None if it is not. The system only reads numbers for it."""
+        number = 0
+        if port is not None:
+            service = (type, proto, flags & AI_NUMERICSERV)
+            try:
+                number = int(_socket.getaddrinfo("127.0.0.1", port, 0, *service)[0][4][1])
+            except socket.gaierror:
+                return None  # the system will say so, too
+        given = self._find(
+            host,
+            number,
+            family,
+            family == AF_INET6 and flags & AI_V4MAPPED != 0,
+            flags & AI_ALL != 0,
+        )
+        if given is None:
+            return None
+        kept = flags & (AI_NUMERICSERV | AI_V4MAPPED) | AI_NUMERICHOST
+        rows: list[Any] = []
+        for address in given.addresses:
+            rows += _socket.getaddrinfo(address, port, 0, type, proto, kept)
+        if flags & AI_CANONNAME:
+            rows[0] = (*rows[0][:3], given.names()[0], rows[0][4])
+        return rows
+
+    def _find(
+        self, host: object, port: int, family: int, is_mapped: bool = False, wants_all: bool = False
+    ) -> HostEntry | None:
+        """What is given in the place of a look-up, None if nothing is. Raises GaiError."""
+        name = _text(host)
+        if not self._given.table or name is None:
+            return None
+        found = self._given.find(name, port, family, is_mapped, wants_all)
+        if isinstance(found, Failure):
+            raise GaiError(found.eai)
+        return found
+
+    def _judged(self, host: object, addresses: Sequence[str]) -> Sequence[str]:
+        """Those that the policy approves. Raises AddressRefused."""
+        return addresses if self._policy is None else approved(self._policy, _text(host), addresses)
 
     def gethostbyname(self, name: str) -> str:
         """As `socket.gethostbyname`. Raises GaiError."""
         _refuse_nul("gethostbyname", name)
-        return self._ask(self._lifetime, _socket.gethostbyname, name)
+        given = self._find(name, 0, AF_INET)
+        if given is not None:
+            return self._judged(name, given.addresses)[0]
+        if self._policy is None:
+            return self._ask(self._lifetime, _socket.gethostbyname, name)
+        if not name or name in ("<broadcast>", "255.255.255.255"):
+            return self._judged(name, (_socket.gethostbyname(name),))[0]
+        rows = self._ask(self._lifetime, _socket.getaddrinfo, name, None, AF_INET, SOCK_STREAM)
+        return self._judged(name, [str(row[4][0]) for row in rows])[0]
 
     def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyname_ex`. Raises GaiError or HostError."""
         _refuse_nul("gethostbyname_ex", name)
-        return self._ask(self._lifetime, _socket.gethostbyname_ex, name)
+        given = self._find(name, 0, AF_INET)
+        if given is not None:
+            return given.names()[0], [], [*self._judged(name, given.addresses)]
+        known, aliases, addresses = self._ask(self._lifetime, _socket.gethostbyname_ex, name)
+        return known, aliases, [*self._judged(name, addresses)]
 
     def gethostbyaddr(self, address: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyaddr`. Raises GaiError or HostError."""
+        return self._host_by_addr(address, is_judged=True)
+
+    def _host_by_addr(self, address: str, is_judged: bool) -> tuple[str, list[str], list[str]]:
         _refuse_nul("gethostbyaddr", address)
+        if self._given.table or (is_judged and self._policy is not None):
+            given = self._find(address, 0, 0)
+            if given is not None:
+                addresses: Sequence[str] = given.addresses
+            elif not address:
+                return self._ask(self._lifetime, _socket.gethostbyaddr, address)  # an error
+            else:
+                rows = self._ask(self._lifetime, _socket.getaddrinfo, address, None, 0, SOCK_STREAM)
+                addresses = [str(row[4][0]) for row in rows]
+            address = (self._judged(address, addresses) if is_judged else addresses)[0].partition("%")[0]
         return self._ask(self._lifetime, _socket.gethostbyaddr, address)
 
     def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
@@ -201,7 +318,7 @@ class LibcFunctions:
         if not name or name in ("0.0.0.0", "::"):
             name = socket.gethostname()
         try:
-            canonical_name, aliases, _ = self.gethostbyaddr(name)
+            canonical_name, aliases, _ = self._host_by_addr(name, is_judged=False)  # no address is handed out
         except OSError:
             return name
         return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)
@@ -209,9 +326,22 @@ class LibcFunctions:
     def lookup(self, host: str, family: int = 0, *, lifetime: float | None = None) -> tuple[str, ...]:
         """The addresses of a host in the system's order. `lifetime` is in seconds. Raises GaiError."""
         _refuse_nul("lookup", host)
+        return tuple(self._judged(host, self._addresses(host, family, lifetime)))
+
+    def _addresses(self, host: str, family: int, lifetime: float | None) -> tuple[str, ...]:
+        given = self._find(host, 0, family)
+        if given is not None:
+            return given.addresses
         lifetime = self._lifetime if lifetime is None else lifetime
         rows = self._ask(lifetime, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
         return tuple(dict.fromkeys(str(row[4][0]) for row in rows))
+
+    def override(self, addresses: Mapping[Host, Addresses]) -> Override:
+        """Give hosts other addresses, as `gdns.override` does, in this resolver alone."""
+        return self._given.add(addresses)
+
+    def _finder(self) -> SystemFinder:
+        return SystemFinder(self)
 
     def _cannot(self, function: str) -> NotImplementedError:
         return NotImplementedError(
@@ -250,6 +380,24 @@ class LibcFunctions:
             bell.close()
 
 
+class SystemFinder:
+    """Where those who connect have the addresses from (`gdns.beside.Finder`)."""
+
+    def __init__(self, functions: LibcFunctions) -> None:
+        self._functions = functions
+        self.hub = hubs.current(functions._hub)
+        self.policy = functions._policy
+
+    def begin(self, host: bytes | str | None, port: Service, on_news: Callable[[], object]) -> Lookup:
+        return Lookup(self.hub, lambda: self._functions._infos(host, port, 0, SOCK_STREAM), on_news)
+
+    def addresses(self, host: str, lifetime: float | None) -> tuple[str, ...]:
+        return self._functions._addresses(host, 0, lifetime)
+
+    def in_order(self, addresses: Sequence[str]) -> Sequence[str]:
+        return addresses  # the system has sorted them
+
+
 class Resolver(LibcFunctions):
     """`gdns.Resolver` where the extension modules cannot be imported: it serves with the backend "libc".
 
@@ -264,6 +412,8 @@ class Resolver(LibcFunctions):
         lifetime: float | None = None,
         backend: str = "auto",
         hub: Hub | None = None,
+        policy: AddressPolicy | None = None,
+        override: Mapping[Host, Addresses] | None = None,
         **settings: object,
     ) -> None:
         wants_libc(backend)
@@ -271,7 +421,26 @@ class Resolver(LibcFunctions):
             raise ConfigError(f"backend: 'native' cannot serve: {_missing}")
         self._hub = hub
         self._lifetime = lifetime
-        self._begin(_missing)
+        self._begin(_missing, check_policy(policy), Overrides(PROCESS))
+        if override is not None:
+            self._given.add(override)
+
+    def create_connection(
+        self,
+        address: tuple[str | bytes | None, str | bytes | int | None],
+        timeout: Any = socket._GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[attr-defined]
+        source_address: tuple[str, int] | None = None,
+        *,
+        all_errors: bool = False,
+        attempt_delay: float = 0.25,
+        resolution_delay: float = 0.05,
+    ) -> socket.socket:
+        """Connect to whichever address of a host answers first: see docs/how-to/connect.md."""
+        from gdns import connect
+
+        return connect.create_connection(
+            self._finder(), address, timeout, source_address, all_errors, attempt_delay, resolution_delay
+        )
 
     def flush(self, name: str | None = None) -> int:
         """Nothing is cached here: 0."""
@@ -316,6 +485,15 @@ def _refuse_nul(function: str, host: object) -> None:
     """The system would cut a host off at its NUL, and look up another one."""
     if (isinstance(host, str) and "\0" in host) or (isinstance(host, (bytes, bytearray)) and 0 in host):
         raise TypeError(f"{function}() argument 1 must be a str without null characters")
+
+
+def _text(host: object) -> str | None:
+    """A host as overrides and policies know it; None for what is none."""
+    if isinstance(host, str):
+        with suppress(UnicodeError):
+            return encode_idna(host)
+        return host
+    return os.fsdecode(bytes(host)) if isinstance(host, (bytes, bytearray)) else None
 
 
 def _named(kinds: Any, number: int) -> Any:

@@ -58,7 +58,7 @@ LAYERS = (
     # policy
     {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "sources"},
     # api
-    {"arguments", "connect", "eager", "netdb", "reading", "records", "resolver", "system", "trace"},
+    {"arguments", "beside", "connect", "eager", "netdb", "reading", "records", "resolver", "system", "trace"},
     # edge
     {
         "__init__",

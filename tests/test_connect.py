@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 
 import gdns
 from gdns import AddressRefused, ConfigError, GaiError, Resolver, policy
-from gdns.connect import _Race, interleaved, refusals
-from gdns.eager import Lookup, _Other
+from gdns.beside import Helper
+from gdns.connect import _Race, create_connection, interleaved, refusals
+from gdns.eager import NssFinder
 from gdns.testing import delay, silent
 from tests.parity import world
 
@@ -336,6 +337,18 @@ def test_ipv6_does_not_wait_for_an_ipv4_answer_that_is_lost(resolver, net, spawn
     spawned(lambda: resolver.create_connection(("www.example", net.port), 30.0, resolution_delay=4.0)).close()
     assert time.monotonic() - began < 3.0
     assert tries == [("::1", net.port)]
+
+
+def test_ipv4_does_not_wait_where_questions_are_asked_one_by_one(make_nss, net, dns_server, tries):
+    """resolv.conf's single-request: the second question is only asked when the first is answered."""
+    net.listen("127.0.0.1")
+    dns_server.add("www.example. A 127.0.0.1", "www.example. AAAA ::1")
+    dns_server.fault("www.example.", silent(), rdtype="AAAA")
+    finder = NssFinder(make_nss(resolv_conf="options single-request timeout:5 attempts:1\n"))
+    began = time.monotonic()
+    create_connection(finder, ("www.example", net.port), 30.0, None, False, 0.25, 0.05).close()
+    assert 0.048 <= time.monotonic() - began < 4.0
+    assert tries == [("127.0.0.1", net.port)]
 
 
 def test_an_ipv6_address_that_comes_late_joins_in(resolver, net, spawned, tries, dns_server):
@@ -652,7 +665,7 @@ def test_a_greenlet_that_is_killed_while_it_looks_up_leaves_nothing_behind(resol
     runner.kill(task)
     runner.sleep(0.01)
     gc.collect()
-    helpers = [o for o in gc.get_objects() if isinstance(o, (Lookup, _Other))]
+    helpers = [o for o in gc.get_objects() if isinstance(o, Helper)]
     assert [helper for helper in helpers if helper] == []
 
 
@@ -703,7 +716,7 @@ def test_what_a_connection_took_is_given_back_without_the_garbage_collector(reso
         try:
             for _ in range(5):
                 spawned(both_ends)
-            left = [found for found in gc.get_objects() if isinstance(found, (_Race, Lookup))]
+            left = [found for found in gc.get_objects() if isinstance(found, (_Race, Helper))]
         finally:
             gc.enable()
     assert left == []

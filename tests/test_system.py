@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import gdns
-from gdns import libc
+from gdns import libc, policy
 from gdns.system import Bell
 
 WITHOUT_EXTENSIONS = """if True:
@@ -330,3 +330,112 @@ def test_on_gevent_it_serves_without_the_extensions_too():
 """
     )
     assert run(program).stdout.strip() == "{('127.0.0.1',)}"
+
+
+# Overrides and policies: the switch to throw at three in the morning opens no door
+
+
+def functions(resolver, host):
+    return {
+        "getaddrinfo": lambda: resolver.getaddrinfo(host, 80, 0, socket.SOCK_STREAM)[0][4][0],
+        "lookup": lambda: resolver.lookup(host)[0],
+        "gethostbyname": lambda: resolver.gethostbyname(host),
+        "gethostbyname_ex": lambda: resolver.gethostbyname_ex(host)[2][0],
+    }
+
+
+@pytest.mark.parametrize("function", ["getaddrinfo", "lookup", "gethostbyname", "gethostbyname_ex"])
+def test_overrides_come_before_the_system(resolver, run_all, function):
+    given = {"api.example": ["192.0.2.10", "2001:db8::1"], "gone.example": None, "localhost": "192.0.2.11"}
+    with gdns.override(given):
+        for host in ("api.example", "API.example."):
+            assert run_all([functions(resolver, host)[function]]) == ["192.0.2.10"]
+        assert run_all([functions(resolver, "localhost")[function]]) == ["192.0.2.11"]
+        with pytest.raises(gdns.GaiError) as caught:
+            run_all([functions(resolver, "gone.example")[function]])
+    assert caught.value.errno == socket.EAI_NONAME
+
+
+def test_getaddrinfo_gives_an_overridden_host_as_the_other_backend_does(resolver, run_all, dns_server):
+    given = {"api.example": ["192.0.2.10", "2001:db8::1"], ("api.example", 443): "192.0.2.11"}
+    calls = [
+        ("api.example", port, family, kind, 0, flags)
+        for port in (80, "https", "443", None)
+        for family in (0, socket.AF_INET, socket.AF_INET6)
+        for kind in (0, socket.SOCK_STREAM)
+        for flags in (0, socket.AI_CANONNAME, socket.AI_V4MAPPED, socket.AI_V4MAPPED | socket.AI_ALL)
+    ]
+    calls += [("api.example", "no-such-service"), (b"Api.Example", 80), ("api.example", 1.5)]
+    calls += [("api.example", 80, 0, 0, 0, socket.AI_NUMERICHOST)]
+    with gdns.override(given), gdns.Resolver(nameservers=[dns_server.address], backend="native") as native:
+        for call in calls:
+            theirs = result(native.getaddrinfo, *call)
+            assert run_all([lambda call=call: result(resolver.getaddrinfo, *call)]) == [theirs], call
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0x7f.1", "::1", "given.example", "*", "0"])
+def test_no_function_gives_an_address_that_the_policy_refuses(runner, run_all, host):
+    with gdns.Resolver(
+        backend="libc", hub=runner.hub, policy=policy.public_only, override={"given.example": "10.0.0.1"}
+    ) as resolver:
+        calls = functions(resolver, host) | {
+            "gethostbyaddr": lambda: resolver.gethostbyaddr(host),
+            "create_connection": lambda: resolver.create_connection((host, 80), 5.0),
+        }
+        if host == "*":
+            calls = {name: calls[name] for name in ("getaddrinfo", "create_connection")}
+        if host == "::1":
+            del calls["gethostbyname"], calls["gethostbyname_ex"]
+        ends = {name: run_all([lambda call=call: result(call)])[0][1] for name, call in calls.items()}
+        given = [name for name, end in ends.items() if "policy refused" not in end]
+        # the system itself does not take that form there (docs/parity.md)
+        assert given == (["gethostbyname_ex"] if host == "0x7f.1" else [])
+        assert run_all([lambda: resolver.getfqdn("127.0.0.1")]) == [socket.getfqdn("127.0.0.1")]
+
+
+def test_a_connection_is_made_to_what_the_system_finds(runner, run_all):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        gdns.Resolver(backend="libc", hub=runner.hub) as resolver,
+    ):
+        port = listener.getsockname()[1]
+        for host in ("localhost", "127.0.0.1"):
+            (made,) = run_all([lambda host=host: resolver.create_connection((host, port), 5.0)])
+            assert made.getpeername()[1] == port
+            made.close()
+        with resolver.override({("api.example", port): ["127.0.0.2", "127.0.0.1"]}):
+            (made,) = run_all([lambda: resolver.create_connection(("api.example", port), 5.0)])
+            assert made.getpeername() == ("127.0.0.1", port)
+            made.close()
+
+
+def test_all_of_this_works_without_the_extensions():
+    program = f"""{WITHOUT_EXTENSIONS}
+    import logging
+    logging.getLogger("gdns").addHandler(logging.NullHandler())
+    import gdns, socket
+    from gdns import policy
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    with gdns.override({{"api.example": "127.0.0.1"}}):
+        print(gdns.gethostbyname("api.example"), gdns.lookup("api.example"))
+        made = gdns.create_connection(("api.example", port), 5.0)
+        print(made.getpeername()[0], made.gettimeout())
+        resolver = gdns.Resolver(policy=policy.public_only, override={{"own.example": "8.8.8.8"}})
+        print(resolver.lookup("own.example"))
+        connect = lambda host: resolver.create_connection((host, port))
+        for function in (resolver.lookup, resolver.gethostbyname, connect):
+            try:
+                function("api.example")
+            except gdns.AddressRefused as error:
+                print(error.host, error.addresses)
+    print(gdns.Resolver.__module__)
+    """
+    done = run(program)
+    assert done.stdout.splitlines() == [
+        "127.0.0.1 ('127.0.0.1',)",
+        "127.0.0.1 5.0",
+        "('8.8.8.8',)",
+        *["api.example ('127.0.0.1',)"] * 3,
+        "gdns.system",
+    ], done.stderr
