@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
+from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC, SOCK_STREAM  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, Unpack, cast
 from weakref import WeakSet
 
@@ -159,8 +159,11 @@ class Resolver:
     as `gdns.override` does, for this resolver alone.
 
     `backend` "libc" leaves everything to the system's own resolver, in threads, and so does "auto" where the
-    environment says GDNS_DISABLE=1; the settings of servers and cache are then of no effect, and `resolve`
-    and its relatives raise NotImplementedError. "native" does not look at the environment.
+    environment says GDNS_DISABLE=1; the settings of servers, cache and overrides are then of no effect, the
+    policy is still asked, and `resolve` and its relatives raise NotImplementedError. "native" does not look
+    at the environment.
+
+    None means: what resolv.conf says, or glibc's default where `nameservers` are given.
 
     Raises ConfigError for a setting that cannot be used, TypeError for one of the wrong type. A resolver may
     be used from any thread and any greenlet; `close` it, or use it in a `with` statement.
@@ -627,12 +630,46 @@ class LibcResolver(LibcFunctions, Resolver):
 
     def __init__(self, *arguments: Any, backend: str = "auto", **settings: Any) -> None:
         Resolver.__init__(self, *arguments, **settings)
-        self._begin('backend="libc" was chosen' if backend == "libc" else f"{SWITCH}=1 is in the environment")
+        why = 'backend="libc" was chosen' if backend == "libc" else f"{SWITCH}=1 is in the environment"
+        self._begin(why, self._shared.policy)
+        self._connector: Resolver | None = None
+
+    def create_connection(
+        self,
+        address: tuple[str | bytes | None, str | bytes | int | None],
+        timeout: float | None = _GLOBAL_DEFAULT_TIMEOUT,
+        source_address: tuple[str, int] | None = None,
+        *,
+        all_errors: bool = False,
+        attempt_delay: float = 0.25,
+        resolution_delay: float = 0.05,
+    ) -> socket.socket:
+        """As `Resolver.create_connection`, but one after the other of the addresses that the system gives.
+
+        `timeout` counts for each. The policy is asked about them as about those of `getaddrinfo`.
+        """
+        if self._connector is None:
+            self._connector = Resolver(backend="native", hub=self._hub, cache=False)  # for addresses alone
+        host, port = address
+        errors: list[OSError] = []
+        for _, _, _, _, place in self.getaddrinfo(host, port, 0, SOCK_STREAM):
+            scope = f"%{place[3]}" if len(place) == 4 and place[3] and "%" not in place[0] else ""
+            try:
+                return self._connector.create_connection(
+                    (place[0] + scope, place[1]), timeout, source_address, attempt_delay=attempt_delay
+                )
+            except OSError as error:
+                errors.append(error)
+        if all_errors:
+            raise ExceptionGroup("create_connection failed", errors)
+        raise errors[-1]
 
     def close(self) -> None:
         """End every look-up with ResolverClosed; safe to call twice."""
         super().close()
         Resolver.close(self)
+        if self._connector is not None:
+            self._connector.close()
 
 
 _default: Resolver | None = None

@@ -15,11 +15,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from socket import SOCK_STREAM, AddressFamily, SocketKind
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from weakref import WeakSet
 
 from gdns import hubs, libc
+from gdns.approval import AddressPolicy, approved, check_policy
 from gdns.errors import HOST_TEXTS, ConfigError, GaiError, HostError
+from gdns.switch import Switch
 from gdns.threads import local_base, make_rlock
 
 if TYPE_CHECKING:
@@ -132,12 +134,14 @@ class LibcFunctions:
     """The look-ups of a resolver, each a call of the system's in a thread; errors are gdns' own."""
 
     _why: str
+    _policy: AddressPolicy | None
     _hub: Hub | None
     _lifetime: float | None
 
-    def _begin(self, why: str) -> None:
-        """Say why it is this backend that serves, and be open."""
+    def _begin(self, why: str, policy: AddressPolicy | None) -> None:
+        """Say why it is this backend that serves, and what addresses it may give; be open."""
         self._why = why
+        self._policy = policy
         self._own_bells: WeakSet[Bell] = WeakSet()  # of all threads
         self._bell_of_thread = _ThreadLocal()
         self._has_ended = False
@@ -174,22 +178,31 @@ class LibcFunctions:
         """As `socket.getaddrinfo` (getaddrinfo(3)). Raises GaiError and what else the system's raises."""
         _refuse_nul("getaddrinfo", host)
         rows = self._ask(self._lifetime, _socket.getaddrinfo, host, port, family, type, proto, flags)
+        if self._policy is not None:
+            left = set(approved(self._policy, _text(host), (str(row[4][0]) for row in rows)))
+            canonical_name = rows[0][3]
+            rows = [row for row in rows if row[4][0] in left]
+            rows[0] = (*rows[0][:3], canonical_name, rows[0][4])
         return [(_named(AddressFamily, row[0]), _named(SocketKind, row[1]), *row[2:]) for row in rows]
 
     def gethostbyname(self, name: str) -> str:
         """As `socket.gethostbyname`. Raises GaiError."""
         _refuse_nul("gethostbyname", name)
+        if self._policy is not None:
+            return self.gethostbyname_ex(name)[2][0]
         return self._ask(self._lifetime, _socket.gethostbyname, name)
 
     def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyname_ex`. Raises GaiError or HostError."""
         _refuse_nul("gethostbyname_ex", name)
-        return self._ask(self._lifetime, _socket.gethostbyname_ex, name)
+        canonical_name, aliases, addresses = self._ask(self._lifetime, _socket.gethostbyname_ex, name)
+        return canonical_name, aliases, self._approved(name, addresses)
 
     def gethostbyaddr(self, address: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyaddr`. Raises GaiError or HostError."""
         _refuse_nul("gethostbyaddr", address)
-        return self._ask(self._lifetime, _socket.gethostbyaddr, address)
+        name, aliases, addresses = self._ask(self._lifetime, _socket.gethostbyaddr, address)
+        return name, aliases, self._approved(address, addresses)
 
     def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
         """As `socket.getnameinfo`. Raises GaiError."""
@@ -201,7 +214,7 @@ class LibcFunctions:
         if not name or name in ("0.0.0.0", "::"):
             name = socket.gethostname()
         try:
-            canonical_name, aliases, _ = self.gethostbyaddr(name)
+            canonical_name, aliases, _ = self._ask(self._lifetime, _socket.gethostbyaddr, name)
         except OSError:
             return name
         return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)
@@ -211,12 +224,15 @@ class LibcFunctions:
         _refuse_nul("lookup", host)
         lifetime = self._lifetime if lifetime is None else lifetime
         rows = self._ask(lifetime, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
-        return tuple(dict.fromkeys(str(row[4][0]) for row in rows))
+        return tuple(self._approved(host, list(dict.fromkeys(str(row[4][0]) for row in rows))))
+
+    def _approved(self, host: str, addresses: list[str]) -> list[str]:
+        return addresses if self._policy is None else list(approved(self._policy, _text(host), addresses))
 
     def _cannot(self, function: str) -> NotImplementedError:
         return NotImplementedError(
             f"{function}() asks DNS through gdns' own engine, which does not serve here: {self._why}. "
-            "The system's own resolver gives addresses and names, but no DNS records."
+            "The system's own resolver gives addresses and names, and nothing else."
         )
 
     def resolve(self, *arguments: Any, **options: Any) -> NoReturn:
@@ -239,6 +255,10 @@ class LibcFunctions:
         """As `resolve`."""
         raise self._cannot("zone_for_name")
 
+    def create_connection(self, *arguments: Any, **options: Any) -> Any:
+        """As `resolve`: it needs the engine's sockets."""
+        raise self._cannot("create_connection")
+
     def explain(self, *arguments: Any, **options: Any) -> NoReturn:
         """As `resolve`."""
         raise self._cannot("explain")
@@ -253,8 +273,8 @@ class LibcFunctions:
 class Resolver(LibcFunctions):
     """`gdns.Resolver` where the extension modules cannot be imported: it serves with the backend "libc".
 
-    The settings are those of that class. What says whom to ask and what to keep is for gdns' own engine, and
-    of no effect here; `backend="native"` raises ConfigError.
+    The settings are those of that class. `policy` is asked; what says whom to ask and what to keep is for
+    gdns' own engine, and of no effect here; `backend="native"` and `override` raise ConfigError.
     """
 
     def __init__(
@@ -262,6 +282,7 @@ class Resolver(LibcFunctions):
         nameservers: object = None,
         *,
         lifetime: float | None = None,
+        policy: AddressPolicy | None = None,
         backend: str = "auto",
         hub: Hub | None = None,
         **settings: object,
@@ -269,9 +290,11 @@ class Resolver(LibcFunctions):
         wants_libc(backend)
         if backend == "native":
             raise ConfigError(f"backend: 'native' cannot serve: {_missing}")
+        if settings.get("override") is not None:
+            raise ConfigError(f"override: it is gdns' own engine that knows of it: {_missing}")
         self._hub = hub
         self._lifetime = lifetime
-        self._begin(_missing)
+        self._begin(_missing, check_policy(policy))
 
     def flush(self, name: str | None = None) -> int:
         """Nothing is cached here: 0."""
@@ -292,6 +315,12 @@ class Resolver(LibcFunctions):
 
 
 _missing = "gdns' extension modules cannot be imported"  # with the reason, once it is known
+
+
+def patch_dnspython() -> Switch:
+    """As `gdns.dnspython.patch_dnspython`, where that cannot serve: dnspython is left as it is."""
+    log.warning("patch_dnspython: dnspython is left as it is, because %s", _missing)
+    return Switch(())
 
 
 def serve_alone(reason: ImportError) -> None:
@@ -316,6 +345,11 @@ def _refuse_nul(function: str, host: object) -> None:
     """The system would cut a host off at its NUL, and look up another one."""
     if (isinstance(host, str) and "\0" in host) or (isinstance(host, (bytes, bytearray)) and 0 in host):
         raise TypeError(f"{function}() argument 1 must be a str without null characters")
+
+
+def _text(host: object) -> str | None:
+    """A host as a policy gets it."""
+    return os.fsdecode(bytes(host)) if isinstance(host, (bytes, bytearray)) else cast("str | None", host)
 
 
 def _named(kinds: Any, number: int) -> Any:

@@ -609,9 +609,9 @@ def test_authenticated_data_is_believed_where_the_way_to_the_server_is_trusted(
 
 def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.2", 0))
-        port: int = udp.getsockname()[1]
-        tcp.bind(("127.0.0.2", port))
+        tcp.bind(("", 0))
+        port: int = tcp.getsockname()[1]
+        udp.bind(("", port))
         return port
 
 
