@@ -119,13 +119,12 @@ def __getattr__(name: str) -> Any:
     if name in _METHODS:
         value = getattr(default_resolver(), name)
     elif name == "patch_dnspython":
-        from gdns.dnspython import patch_dnspython
-
-        value = patch_dnspython
+        is_alone = Resolver.__module__ == "gdns.system"
+        value = importlib.import_module("gdns.system" if is_alone else "gdns.dnspython").patch_dnspython
     elif name in _EXCEPTIONS_OF_RESOLVE:
-        from gdns import records  # brings dnspython
-
-        value = getattr(records, name)
+        # brings dnspython, whose own exceptions stand in for ours where these cannot occur
+        is_alone = Resolver.__module__ == "gdns.system"
+        value = getattr(importlib.import_module("dns.resolver" if is_alone else "gdns.records"), name)
     elif name == "policy":
         return importlib.import_module("gdns.policy")
     elif name in _SWITCHES:

@@ -48,7 +48,7 @@ def read_message(wire: bytes, pause: Callable[[], object] | None = None) -> Quer
     sections = (message.answer, message.authority, message.additional)
     for section, count in zip(sections, _counts(wire), strict=True):
         for index in range(count):
-            _read_record(message, section, parser)
+            _read_record(message, section, parser, index == count - 1)
             if index % RECORDS_PER_LOOK == 0 and monotonic() > ends_at:
                 pause()
                 ends_at = monotonic() + SLICE
@@ -70,6 +70,25 @@ def respell(wire: bytes, qname: Name) -> bytes:
     return wire[:HEADER] + spelling + wire[end:]
 
 
+def question_name(wire: bytes) -> Name:
+    """The name in a message's question, as it is spelt there."""
+    return dns.name.from_wire(wire, HEADER)[0]
+
+
+def respell_records(message: QueryMessage, spelt: Name | None, qname: Name) -> None:
+    """Give `qname`'s spelling to its records where a server has written it out, instead of pointing to it.
+
+    Only to those spelt as `spelt`, the name as another caller asked for it; None: however they are spelt, for
+    the question went out in random case (0x20), which is nobody's.
+    """
+    if spelt is not None and spelt.labels == qname.labels:
+        return
+    for section in (message.answer, message.authority, message.additional):
+        for rrset in section:
+            if rrset.name == qname and (spelt is None or rrset.name.labels == spelt.labels):
+                rrset.name = qname
+
+
 def _counts(wire: bytes) -> tuple[int, int, int]:
     """How many records the header promises for each section (RFC 1035, section 4.1.1)."""
     return (
@@ -85,17 +104,23 @@ def _read_name(parser: dns.wire.Parser) -> Name:
     return name
 
 
-def _read_record(message: QueryMessage, section: list[dns.rrset.RRset], parser: dns.wire.Parser) -> None:
+def _read_record(
+    message: QueryMessage, section: list[dns.rrset.RRset], parser: dns.wire.Parser, is_last: bool
+) -> None:
     name = _read_name(parser)
     rdtype, rdclass, ttl, size = parser.get_struct("!HHIH")
     if rdtype == RdataType.OPT and (
         section is not message.additional or message.opt is not None or name != dns.name.root
     ):
         raise dns.message.BadEDNS
-    if rdtype == RdataType.TSIG:
-        raise dns.message.UnknownTSIGKey("got signed message without keyring")  # type: ignore[no-untyped-call]
+    if rdtype == RdataType.TSIG and (
+        section is not message.additional or rdclass != RdataClass.ANY or not is_last
+    ):
+        raise dns.message.BadTSIG
     with parser.restrict_to(size):
         rdata = dns.rdata.from_wire_parser(rdclass, rdtype, parser)
+    if rdtype == RdataType.TSIG:
+        raise dns.message.UnknownTSIGKey("got signed message without keyring")  # type: ignore[no-untyped-call]
     if rdtype == RdataType.OPT:
         message.opt = dns.rrset.from_rdata(name, ttl, rdata)
         return

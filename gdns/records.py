@@ -52,6 +52,7 @@ from gdns._ares import (
     CHECKING_DISABLED,
     DNSSEC_OK,
     NO_RECURSION,
+    USE_0X20,
     USE_EDNS,
     USE_TCP,
 )
@@ -60,8 +61,8 @@ from gdns.errors import ConfigError, ResolverClosed
 from gdns.hubs.waiter import Waiter
 from gdns.names import SpecialUse, candidates, special_use
 from gdns.outcome import NO_REPLY, Outcome, status_of
+from gdns.reading import question_name, respell, respell_records
 from gdns.reading import read_message as _read
-from gdns.reading import respell
 from gdns.servers import ServerAddress
 
 if TYPE_CHECKING:
@@ -154,6 +155,9 @@ class Answer(dns.resolver.Answer):
 
     outcome: Outcome | None = None
     is_authenticated = False
+    rrset = (
+        None  # each has its own: but dnspython's `__getattr__` asks for it before it is there, as in a copy
+    )
 
     def take_over(self, outcome: Outcome) -> None:
         """Be the answer that an outcome is: TTL and expiration are what is left, the response as it came.
@@ -167,7 +171,7 @@ class Answer(dns.resolver.Answer):
         self.expiration = time() + (left if left > 0 else outcome.ttl)
         if self.rrset is not None:
             left = self.rrset.ttl - outcome.age
-            self.rrset = self.rrset.copy()  # type: ignore[no-untyped-call]
+            self.rrset = self.rrset.copy()
             self.rrset.ttl = int(left if left > 0 else outcome.ttl)
 
     def __getstate__(self) -> dict[str, object]:
@@ -475,6 +479,8 @@ class Lookup:
             raise self.failure(qname, outcome)
         try:
             message = _read(respell(reply.message, qname), partial(_pause, self.stub.hub))
+            is_scrambled = self.stub.wishes & USE_0X20
+            respell_records(message, None if is_scrambled else question_name(reply.message), qname)
             rdtype = RdataType.make(outcome.question.rdtype)
             answer = Answer(qname, rdtype, self.rdclass, message, *_address_of(outcome.server))
         except DNSException as error:

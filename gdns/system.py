@@ -36,6 +36,7 @@ from gdns.entries import Failure, HostEntry
 from gdns.errors import HOST_TEXTS, ConfigError, GaiError, HostError
 from gdns.names import encode_idna
 from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
+from gdns.switch import Switch
 from gdns.threads import local_base, make_rlock
 
 if TYPE_CHECKING:
@@ -396,6 +397,12 @@ class SystemFinder:
 
     def in_order(self, addresses: Sequence[str]) -> Sequence[str]:
         return addresses  # the system has sorted them
+
+
+def patch_dnspython() -> Switch:
+    """As `gdns.dnspython.patch_dnspython`, where that cannot serve: dnspython is left as it is."""
+    log.warning("patch_dnspython: dnspython is left as it is, because %s", _missing)
+    return Switch(())
 
 
 class Resolver(LibcFunctions):

@@ -279,6 +279,43 @@ def test_an_address_that_cannot_be_sent_to_ends_the_try_inside_ask(lane):
     assert lane.lane.take_ended() is attempt
 
 
+@pytest.mark.parametrize("wishes", [_ares.USE_EDNS, _ares.USE_EDNS | _ares.USE_TCP | _ares.DNSSEC_OK])
+def test_the_longest_question_goes_out_with_the_longest_options(lane, dns_server, wishes):
+    qname = ".".join(["x" * 63] * 3 + ["y" * 53, "example"]) + "."
+    dns_server.add(f"{qname} 60 A 192.0.2.7")
+    options = b"\xfd\xe9\x03\x80" + bytes(896)
+    assert len(options) == 900
+    server = Server(ServerAddress.parse(dns_server.address))
+    attempt = lane.lane.ask(server, Question(qname, A, 1, options), wishes)
+    lane.finish(attempt)
+    assert attempt.reply is not None, attempt.error
+    assert attempt.reply.addresses == ("192.0.2.7",)
+    (query,) = dns_server.queries
+    assert query.edns
+    with pytest.raises(ValueError, match="options"):
+        Question(qname, A, 1, options + b"x")
+
+
+@pytest.mark.parametrize("wishes", [0, _ares.USE_TCP, _ares.USE_EDNS])
+def test_a_bound_question_leaves_from_its_address_and_idle_ones_are_closed(lane, dns_server, wishes):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    server = Server(ServerAddress.parse(dns_server.address))
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(20):
+        source = ServerAddress(f"127.0.0.{number + 2}", 0).sockaddr
+        attempt = lane.lane.ask(server, Question("www.example.", A, 1, b"", source), wishes)
+        lane.finish(attempt)
+        assert attempt.reply is not None, attempt.error
+        while lane.lane.take_ended() is not None:
+            pass
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    absent = ServerAddress("192.0.2.1", 0).sockaddr
+    refused = lane.lane.ask(server, Question("www.example.", A, 1, b"", absent), wishes)
+    lane.finish(refused)
+    assert refused.reply is None
+    assert refused.errno == errno.EADDRNOTAVAIL
+
+
 @pytest.mark.parametrize("wishes", [0, _ares.USE_TCP, _ares.USE_EDNS])
 def test_a_cancelled_try_ends_at_the_next_flush_and_leaves_nothing(lane, dns_server, wishes):
     dns_server.fault(None, silent())

@@ -27,7 +27,7 @@ import pytest
 from dns.resolver import Answer
 
 from gdns import hubs, records
-from gdns._ares import DNSSEC_OK, USE_EDNS
+from gdns._ares import DNSSEC_OK, USE_0X20, USE_EDNS
 from gdns._wire import Question
 from gdns.cache import Cache
 from gdns.config import GaiConf, HostConf, NsSwitch, ResolvConf, Settings
@@ -521,6 +521,43 @@ def test_names_are_spelt_as_this_caller_spells_them(engine: Engine, dns_server: 
     assert dns_server.query_count == 2
 
 
+@pytest.mark.parametrize("is_pointed_to", [True, False])
+def test_the_case_in_which_a_question_went_out_does_not_show(
+    is_pointed_to: bool, make_engine: EngineMaker
+) -> None:
+    asked: list[str] = []
+
+    class Spelling(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            octets, sender = self.request
+            query = dns.message.from_wire(octets)
+            name = query.question[0].name
+            asked.append(name.to_text())
+            response = dns.message.make_response(query)
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", "A", "192.0.2.7"))
+            wire = response.to_wire()
+            if not is_pointed_to:  # the name spelt out in the record, too
+                question = 12 + len(name.to_wire()) + 4
+                wire = wire[:question] + name.to_wire() + wire[question + 2 :]
+            sender.sendto(wire, self.client_address)
+
+    with socketserver.UDPServer(("127.0.0.1", 0), Spelling) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            engine = make_engine(f"127.0.0.1:{server.server_address[1]}", wishes=USE_0X20)
+            name = "a-long-name-with-many-letters.example."
+            answer = records.resolve(engine, name)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert asked[0].lower() == name
+    assert asked[0] != name  # once in 2 ** 34 it may be
+    assert answer.rrset is not None
+    shown = [answer.qname, answer.canonical_name, answer.rrset.name, answer.response.question[0].name]
+    assert [shown_name.to_text() for shown_name in shown] == [name] * 4
+
+
 def test_questions_with_options_of_their_own_are_not_cached(engine: Engine, dns_server: Server) -> None:
     dns_server.add(WWW)
     caching(engine, Clock())
@@ -609,9 +646,9 @@ def test_authenticated_data_is_believed_where_the_way_to_the_server_is_trusted(
 
 def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.2", 0))
-        port: int = udp.getsockname()[1]
-        tcp.bind(("127.0.0.2", port))
+        tcp.bind(("", 0))
+        port: int = tcp.getsockname()[1]
+        udp.bind(("", port))
         return port
 
 

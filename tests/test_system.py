@@ -154,6 +154,44 @@ def test_many_at_once_do_not_stop_the_hub(resolver, runner):
     assert turns
 
 
+def test_the_policy_is_asked_there_too(runner, run_all):
+    asked = []
+
+    def none_at_all(host, address):
+        asked.append((host, address))
+        return False
+
+    with gdns.Resolver(backend="libc", hub=runner.hub, policy=none_at_all) as resolver:
+        for look_up in (
+            lambda: resolver.getaddrinfo("localhost", 80, socket.AF_INET),
+            lambda: resolver.getaddrinfo(b"localhost", 80, socket.AF_INET),
+            lambda: resolver.gethostbyname("localhost"),
+            lambda: resolver.gethostbyname_ex("localhost"),
+            lambda: resolver.lookup("localhost", socket.AF_INET),
+            lambda: resolver.create_connection(("localhost", 80)),
+        ):
+            with pytest.raises(gdns.AddressRefused):
+                run_all([look_up])
+    assert set(asked) <= {("localhost", "127.0.0.1"), ("localhost", "::1")}
+    assert len(asked) >= 6
+
+
+def test_connections_are_made_to_the_systems_addresses(runner, run_all):
+    def connect():
+        with resolver.create_connection(("localhost", port), 5.0) as connection:
+            return connection.getpeername()[:2]
+
+    with (
+        gdns.Resolver(backend="libc", hub=runner.hub) as resolver,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        port = listener.getsockname()[1]
+        assert run_all([connect]) == [("127.0.0.1", port)]
+        listener.close()
+        with pytest.raises(ConnectionRefusedError):
+            run_all([connect])
+
+
 # The bell
 
 
@@ -299,6 +337,9 @@ def test_gdns_can_be_imported_without_its_extensions():
             function("www.example.")
         except NotImplementedError as error:
             print("No module named 'gdns._" in str(error))
+    with gdns.patch_dnspython() as switch:
+        print(switch.is_on, issubclass(gdns.NXDOMAIN, Exception))
+    sys.modules.pop("dns")
     try:
         gdns.Resolver(backend="native")
     except gdns.ConfigError as error:
@@ -310,11 +351,14 @@ def test_gdns_can_be_imported_without_its_extensions():
     done = run(program)
     assert done.stdout.splitlines() == [
         "127.0.0.1 <gdns.Resolver of the system's own resolver>",
-        *["True"] * 4,
+        *["True"] * 3,
+        "False True",
+        "True",
         "[]",
         "[]",
     ], done.stderr
-    (warning,) = done.stderr.splitlines()
+    (warning, of_patch) = done.stderr.splitlines()
+    assert "dnspython is left as it is" in of_patch
     assert "extension modules cannot be imported (No module named 'gdns._" in warning
     assert "resolve() does not" in warning
 
