@@ -1,0 +1,128 @@
+"""The servers that look-ups meet, and the two hubs and lanes they run on."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import gevent
+import pytest
+
+import gdns
+from gdns.hubs import NativeHub
+from gdns.testing import Link, Server, delay, malformed, rcode, silent
+from tests.faults.cases import ATTEMPTS, CASES, TIMEOUT, Case
+
+ZONE = ["*.example. 60 A 192.0.2.7", "*.example. 60 AAAA 2001:db8::7"]
+ADDRESSES = {"192.0.2.7", "2001:db8::7"}
+LANES = ("ares",)  # values of GDNS_LANES; "both" joins them when the second lane exists
+AT_ONCE = 120  # look-ups; more would keep each other waiting on a slow machine
+
+FAULTS = {
+    "silent": silent(),
+    "servfail": rcode("SERVFAIL"),
+    "refused": rcode("REFUSED"),
+    "notimp": rcode("NOTIMP"),
+    "formerr": rcode("FORMERR"),
+    "nxdomain": rcode("NXDOMAIN"),
+    "garbage": malformed(),
+    "late": delay(0.3),
+}
+
+
+@pytest.fixture(scope="session")
+def cast_of_servers() -> Iterator[dict[str, Server]]:
+    """The servers of the table by name, each in the state that its name says."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**options: object) -> Server:
+            return stack.enter_context(Server(ZONE, **options))  # type: ignore[arg-type]
+
+        servers = {"good": start(), "good6": start(host="::1"), "dead": start(), "dead6": start(host="::1")}
+        servers |= {"flapping": start(), "no-tcp": start(), "lossy": start(link=Link(drop=0.3))}
+        for name, fault in FAULTS.items():
+            servers[name] = start()
+            servers[name].fault(None, fault)
+        servers["dead"].stop_listening()
+        servers["dead6"].stop_listening()
+        servers["no-tcp"].tcp("refuse")
+        servers["flapping"].flap(0.05, 0.05)
+        for number, case in enumerate(CASES):
+            if case.fault is not None:
+                servers["good"].fault(f"c{number}.example.", case.fault)
+                if (
+                    case.options
+                ):  # who has given out cookies is believed no more without (RFC 7873, section 5.3)
+                    servers["good"].fault(f"i{number}.example.", case.fault)
+        yield servers
+
+
+class Result:
+    """What came out of one case."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.ends = 0
+        self.word = "nothing"
+        self.detail: object = None
+        self.elapsed = 0.0
+        self.innocent = "nothing"  # the same for another name, asked for beside it
+
+
+@pytest.fixture(
+    scope="session", params=[(hub, lane) for hub in ("native", "gevent") for lane in LANES], ids="-".join
+)
+def results(request: pytest.FixtureRequest, cast_of_servers: dict[str, Server]) -> list[Result]:
+    """All cases, run on one hub and lane, some dozens at a time."""
+    hub, lane = request.param
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GDNS_LANES", lane)
+        servers = cast_of_servers
+        done = [Result(case) for case in CASES]
+        jobs: list[Callable[[], None]] = [partial(run, n, result, servers) for n, result in enumerate(done)]
+        for begin in range(0, len(jobs), AT_ONCE):
+            run_all(hub, jobs[begin : begin + AT_ONCE])
+        return done
+
+
+def run_all(hub: str, jobs: list[Callable[[], None]]) -> None:
+    """Run functions at once on a hub."""
+    if hub == "native":
+        native = NativeHub.of_this_thread()
+        native.join(*[native.spawn(job) for job in jobs], timeout=60)
+    else:
+        gevent.joinall([gevent.spawn(job) for job in jobs], timeout=60, raise_error=True)
+
+
+def run(number: int, result: Result, servers: dict[str, Server]) -> None:
+    """Run one case, and an innocent look-up after it on the same resolver."""
+    case = result.case
+    scheme = "tcp://" if case.is_tcp else ""
+    options = {"timeout": TIMEOUT, "attempts": ATTEMPTS, **case.options}
+    addresses = [scheme + servers[name].address for name in case.servers]
+    with gdns.Resolver(addresses, **options) as resolver:  # type: ignore[arg-type]
+        began = time.monotonic()
+        result.word, result.detail = ask(resolver, case.asker, f"c{number}.example.")
+        result.elapsed = time.monotonic() - began
+        result.ends += 1
+        if case.fault is not None:
+            result.innocent = ask(resolver, case.asker, f"i{number}.example.")[0]
+
+
+def ask(resolver: gdns.Resolver, asker: str, name: str) -> tuple[str, object]:
+    """What came out, in a word of `cases`, and in full."""
+    try:
+        if asker == "lookup":
+            found = set(resolver.lookup(name))
+        elif asker == "getaddrinfo":
+            found = {entry[4][0] for entry in resolver.getaddrinfo(name, 443)}  # type: ignore[misc]
+        else:
+            found = {record.address for record in resolver.resolve(name, "A")} | {"2001:db8::7"}
+    except gdns.GaiError as error:
+        numbers = {-2: "EAI_NONAME", -3: "EAI_AGAIN", -4: "EAI_FAIL", -5: "EAI_NODATA"}
+        return numbers.get(error.errno or 0, f"gaierror {error.errno}"), error.outcome
+    except Exception as error:  # a foreign one is a word of its own, and in no case's set
+        return type(error).__name__, error
+    return ("right" if found == ADDRESSES else f"foreign: {found}"), found
