@@ -96,6 +96,24 @@ def test_a_server_that_comes_back_is_asked_again_within_a_second(
     assert time.monotonic() - began < 1.0 + 0.5  # promise 9, and what a busy machine adds
 
 
+def test_a_moment_in_which_all_servers_refuse_is_survived(
+    pair, make_resolver, runner: Runner, run_all: RunAll
+) -> None:
+    for server in pair:
+        server.stop_listening()
+    resolver = make_resolver(*pair, timeout=1, attempts=2)
+
+    def come_back() -> str:
+        runner.sleep(0.05)
+        pair[1].resume()
+        return "right"
+
+    began = time.monotonic()
+    asked = [lambda n=n: outcome_of(resolver, f"n{n}.example.") for n in range(20)]
+    assert run_all([*asked, come_back]) == ["right"] * 21
+    assert time.monotonic() - began < 1.0  # what a refusing server may cost
+
+
 def test_nxdomain_is_not_taken_to_the_next_server(pair, make_resolver, run_all: RunAll) -> None:
     first, second = pair
     first.reset({"example.": {}})
