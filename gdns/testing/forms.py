@@ -9,7 +9,7 @@ from random import Random
 import dns.rcode
 
 from gdns.testing.faults import Each, Exchange, Fault, Packet
-from gdns.testing.messages import Query, Sections, compose, records_in, truncate
+from gdns.testing.messages import Query, Record, Sections, compose, records_in, truncate
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Mutated(Each):
                 else random.randrange(start, len(spoilt))
             )
             _mutate(spoilt, at, random)
-        addresses = {wire[record.end - 4 : record.end] for record in records_in(wire)}
+        addresses = {_address(wire, record) for record in records_in(wire)}
         return (
             bytes(spoilt) if _says_only(bytes(spoilt), addresses) else wire[: random.randrange(2, len(wire))]
         )
@@ -185,13 +185,15 @@ def _mutate(wire: bytearray, at: int, random: Random) -> None:
             del wire[max(at, 2) :]
 
 
-def _says_only(wire: bytes, tails: set[bytes]) -> bool:
-    """Whether the address records in a message end in octets that the honest one's records end in."""
-    return all(
-        wire[record.end - 4 : record.end] in tails
-        for record in records_in(wire)
-        if wire[record.fixed : record.fixed + 2] in (b"\0\x01", b"\0\x1c")
-    )
+def _says_only(wire: bytes, addresses: set[bytes]) -> bool:
+    """Whether a message has no other addresses than these."""
+    return {b"", *addresses}.issuperset(_address(wire, record) for record in records_in(wire))
+
+
+def _address(wire: bytes, record: Record) -> bytes:
+    """The data of a record of type A or AAAA, empty for all others."""
+    is_address = wire[record.fixed : record.fixed + 2] in (b"\0\x01", b"\0\x1c")
+    return wire[record.fixed + 10 : record.end] if is_address else b""
 
 
 truncated = Truncated
