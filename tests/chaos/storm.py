@@ -8,20 +8,17 @@ import os
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-import gevent
-import gevent.pool
-
 import gdns
-from gdns.hubs import NativeHub
 from gdns.testing import Link, Server
+from tests.conftest import GeventRunner, NativeRunner
 
 TIMEOUT, ATTEMPTS = 0.5, 3  # seconds and tries for a question
 SERVERS = 2
 IN_FLIGHT = 400
+PATIENCE = 250.0  # seconds after which a storm is given up
 SLACK = 1.5  # seconds past its budget at which a look-up is late: a machine may be busy
 ROUNDS = 6  # the first warms up, the last is measured against it
 
@@ -79,7 +76,7 @@ class Storm:
     """Look-ups from many greenlets of one hub, while servers, each by itself, go down and come back."""
 
     def __init__(self, hub: str, count: int, seed: int) -> None:
-        self.hub = hub
+        self.runner = NativeRunner() if hub == "native" else GeventRunner()
         self.count = count
         self.random = Random(seed)
         self.seed = seed
@@ -95,7 +92,9 @@ class Storm:
             ]
             addresses = [server.address for server in servers]
             resolver = stack.enter_context(
-                gdns.Resolver(addresses, timeout=TIMEOUT, attempts=ATTEMPTS, cache_entries=1000)
+                gdns.Resolver(
+                    addresses, timeout=TIMEOUT, attempts=ATTEMPTS, cache_entries=1000, hub=self.runner.hub
+                )
             )
             tracemalloc.start()
             for number in range(ROUNDS):
@@ -121,7 +120,7 @@ class Storm:
             for number in waiting:
                 self.look_up(resolver, number)
 
-        spawn, join, sleep = self.greenlets()
+        spawn, sleep = self.runner.spawn, self.runner.sleep
         workers = [spawn(work) for _ in range(min(IN_FLIGHT, len(numbers)))]
         is_over = False
 
@@ -133,9 +132,9 @@ class Storm:
                 victim.resume()
 
         togglers = [spawn(lambda server=server: toggle(server)) for server in servers]
-        join(workers)
+        self.runner.join(workers, PATIENCE)  # type: ignore[arg-type]
         is_over = True
-        join(togglers)
+        self.runner.join(togglers, PATIENCE)  # type: ignore[arg-type]
 
     def look_up(self, resolver: gdns.Resolver, number: int) -> None:
         """Look one name up, and note how that ended."""
@@ -165,22 +164,14 @@ class Storm:
 
     def settle(self, resolver: gdns.Resolver) -> None:
         """Wait until nothing is under way any more, but for no longer than a question may take."""
-        _, _, sleep = self.greenlets()
         stub = resolver._engine().stub
         ends_at = time.monotonic() + TIMEOUT * ATTEMPTS
         while (left := stub.pending + stub._lane.pending) and time.monotonic() < ends_at:
             resolver_name = f"settle{left}.example."
             with contextlib.suppress(gdns.GaiError):  # cancelled tries end when something is asked
                 resolver.lookup(resolver_name, 2, lifetime=0.2)
-            sleep(0.02)
+            self.runner.sleep(0.02)
         self.tally.pending = left
-
-    def greenlets(self) -> tuple[Callable[..., object], Callable[..., object], Callable[[float], object]]:
-        """Spawn, join and sleep of the hub."""
-        if self.hub == "gevent":
-            return gevent.spawn, lambda tasks: gevent.joinall(tasks, raise_error=True), gevent.sleep
-        native = NativeHub.of_this_thread()
-        return native.spawn, lambda tasks: native.join(*tasks), native.sleep
 
     def measure(self) -> tuple[int, int, int]:
         """Descriptors open, octets traced, octets resident."""
