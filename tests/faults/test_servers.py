@@ -122,13 +122,12 @@ def test_nxdomain_is_not_taken_to_the_next_server(pair, make_resolver, run_all: 
     assert second.query_count == 0
 
 
-@pytest.mark.parametrize("octets", [60_000, 5])
 def test_a_stalled_connection_is_left_while_new_questions_keep_coming(
-    pair, make_resolver, runner: Runner, run_all: RunAll, octets: int
+    pair, make_resolver, runner: Runner, run_all: RunAll
 ) -> None:
     server = pair[0]
     server.fault(None, truncated())
-    server.fault("bad.example.", in_turn(truncated(), over_tcp(wrong_length(octets))))
+    server.fault("bad.example.", in_turn(truncated(), over_tcp(wrong_length(60_000))))
     resolver = make_resolver(server, timeout=0.2, attempts=2)
     began = time.monotonic()
     found: list[tuple[float, str]] = []
