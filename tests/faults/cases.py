@@ -225,6 +225,10 @@ def _streams() -> Iterator[tuple[str, Fault, frozenset[str]]]:
 def _edns() -> Iterator[tuple[str, Fault, frozenset[str]]]:
     """Servers with broken EDNS or cookies, asked with EDNS (promise 8)."""
     yield "EDNS: FORMERR", broken_edns("FORMERR"), RIGHT
+    yield "EDNS: NOTIMP", broken_edns("NOTIMP"), RIGHT
+    yield "EDNS: silence", broken_edns("silent"), RIGHT
+    yield "EDNS: two OPT records", broken_edns("duplicate"), RIGHT
+    yield "EDNS: an OPT record that cannot be read", broken_edns("garbage"), RIGHT
     yield "EDNS: stripped", broken_edns("strip"), RIGHT
     yield "EDNS: works", healthy(), RIGHT
     yield "EDNS: truncated", truncated(), RIGHT
@@ -232,6 +236,9 @@ def _edns() -> Iterator[tuple[str, Fault, frozenset[str]]]:
     yield "cookies: offered", cookies("offered"), RIGHT
     yield "cookies: BADCOOKIE for ever", cookies("badcookie"), RIGHT | AGAIN
     yield "cookies: ignored", cookies("missing"), RIGHT
+    yield "cookies: another client's", cookies("foreign"), RIGHT
+    yield "cookies: too short", cookies("short"), RIGHT
+    yield "cookies: too long", cookies("long"), RIGHT
     yield "cookies: required, truncated", over_udp(cookies("required") | truncated()), RIGHT | AGAIN
 
 
