@@ -3,6 +3,8 @@
 # make bench      beside its peers                        (ARGS="--names 20000 --repetitions 5")
 # make profile    where the time of one look-up goes
 # make sanitize the C boundary under AddressSanitizer and UBSan (ARGS=--long for everything)
+# make fuzz       octets nobody would send, for longer   (ARGS="--seconds 600 --seed 7")
+# make chaos      a storm of 20,000 look-ups on each hub  (ARGS="--seed 7")
 # make lint       ruff, and mypy --strict
 # PYTHON=python3.12 chooses another interpreter; VENV=... another environment.
 
@@ -15,7 +17,7 @@ ARGS ?=
 # what the extensions are made of; everything else is used where it stands
 SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(wildcard $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd))) setup.py pyproject.toml)
 
-.PHONY: run test lint sanitize bench profile clean
+.PHONY: run test lint sanitize bench profile fuzz chaos clean
 
 run: $(STAMP)
 	$(BIN)/gdns $(if $(ARGS),$(ARGS),demo)
@@ -37,6 +39,13 @@ bench: $(STAMP)
 
 profile: $(STAMP)
 	$(BIN)/python benchmarks/profile.py $(ARGS)
+
+fuzz: $(STAMP)
+	$(BIN)/python -m pip install --quiet "Cython>=3.1,<4"
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

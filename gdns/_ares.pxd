@@ -78,6 +78,7 @@ cdef class Channel(Links):
     cdef int agreed_wishes(self, int wishes, double now) noexcept
     cdef ares_dns_record_t* record_for(self, int wishes) except NULL
     cdef void withdraw(self, Try attempt) noexcept
+    cdef int leave_stalled(self, Try attempt) except -1
     cdef int end(self, Try attempt) except -1
     cdef int examine(self, Link link, unsigned char* data, Py_ssize_t length) except -2
     cdef int ask_as_it_is(self, Link link, Try attempt) except -1

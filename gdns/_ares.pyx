@@ -72,6 +72,7 @@ cdef enum:
     RANDOM_OCTETS = 33  # a bit for each octet of a question
     MOST_FOLDED = 3  # replies in a row that did not keep the question's case: then 0x20 is for nothing
 
+cdef double STALLED = 0.2  # seconds of silence after which a connection that somebody gave up on is closed
 cdef double EDNS_PATIENCE = 0.2  # seconds until a server that never answered EDNS is also asked without
 cdef double EDNS_RETRY = 60.0  # seconds until it is offered EDNS again
 
@@ -366,6 +367,8 @@ cdef class Channel(Links):
             if attempt is None:  # it ended while c-ares kept its message for a stream to be connected
                 return 0
         attempt.link = link
+        if link.is_stream and not link.heard_at:
+            link.heard_at = gdns_monotonic()
         question = attempt.question.wire
         if attempt.scrambled is not None and not link.is_stream:
             question = attempt.scrambled
@@ -413,6 +416,22 @@ cdef class Channel(Links):
         if self.stream is not None and self.stream is not link:  # it may have been moved to TCP, still connecting
             self.note(self.stream, ARES_FD_EVENT_READ)
             self.stream.inbox.append(digest_of(attempt, None, None))
+        return 0
+
+    cdef int leave_stalled(self, Try attempt) except -1:
+        """Close the connection that a try waited on in vain, if it has been silent for longer than others wait.
+
+        c-ares sends whatever else is asked over the same connection. One that hangs, or whose framing is lost,
+        would be kept busy by new questions, and answer none of them for ever.
+        """
+        cdef Link stream = self.stream
+        cdef bint is_on_stream = attempt.wishes & _USE_TCP or attempt.link is stream
+        if attempt.arrived is not None and attempt.arrived.flags & TRUNCATED:
+            is_on_stream = True
+        if stream is None or not is_on_stream or stream.failure:
+            return 0
+        if gdns_monotonic() - max(attempt.sent_at, stream.heard_at) >= STALLED:
+            self.fail(stream, c_errno.ETIMEDOUT)
         return 0
 
     cdef bint excuse(self, Link link, const unsigned char* data, int number) except -1:
@@ -474,6 +493,8 @@ cdef class Channel(Links):
         link.inbox.append(digest_of(attempt, reply, reply.cookie))
         attempt.arrived = reply
         attempt.digested_in = self.ledger.turn
+        if link.is_stream:
+            link.heard_at = gdns_monotonic()
         return TAKEN
 
     cdef int ask_as_it_is(self, Link link, Try attempt) except -1:
@@ -665,6 +686,7 @@ cdef class AresLane:
         """Let a try that nobody waits for end without a reply at the next flush. Safe when it has ended."""
         if not attempt.ended:
             attempt.channel.withdraw(attempt)
+            attempt.channel.leave_stalled(attempt)
 
     @property
     def needs_flush(self) -> bool:

@@ -18,6 +18,7 @@ cdef class Link(Socket):
     cdef int failure  # errno of a call that failed, told to c-ares at its next read
     cdef bint at_end
     cdef bint is_connected
+    cdef double heard_at  # of a stream: when it was first written to, or last brought a reply
     cdef bytearray received
     cdef bytearray unsent
     cdef unsigned int pending  # ARES_FD_EVENT_* that c-ares has not been told of

@@ -30,6 +30,7 @@ from gdns.turns import Turns
 if TYPE_CHECKING:
     from gdns.hubs.protocol import Hub
 
+REST = 0.2  # seconds between two rounds of asking when a round ended with a refused connection
 PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
 WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descriptor to be had
 STALE_AFTER = 1.8  # seconds after which a stale answer is better than none yet (RFC 8767, section 5)
@@ -354,7 +355,10 @@ class Stub(Turns):
         flight.note(server.name, detail or status.value, outcome.rtt)
         if flight.attempt is None and flight.queued_at is None:
             if flight.step < flight.steps and (flight.waiters or flight.is_wanted):
-                self._ask_next(flight, now)
+                if reply is None and flight.step % len(flight.plan) == 0:
+                    self._set_due(flight, now + REST)  # nobody is there, but somebody may be in a moment
+                else:
+                    self._ask_next(flight, now)
             elif not flight.earlier:
                 self._fail(flight, now)
 

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from gdns.testing.faults import from_json
-from gdns.testing.listeners import Listeners
+from gdns.testing.link import Link
+from gdns.testing.listeners import RECEIVE_BUFFER, Listeners
 from gdns.testing.log import LoggedQuery
 from gdns.testing.loop import Loop
 from gdns.testing.responder import Responder
@@ -70,14 +71,25 @@ class Child:
         except OSError as error:
             return {"error": (error.errno, error.strerror)}
 
-    def _listen(self, host: str, port: int, tcp_idle: float) -> int:
-        self._listeners = Listeners(self._loop, self._responder.respond, host, port, tcp_idle)
-        self._commands |= {"stop": self._listeners.stop, "resume": self._listeners.resume}
-        return self._listeners.port
+    def _listen(self, host: str, port: int, tcp_idle: float, receive_buffer: int | None, seed: int) -> int:
+        listeners = self._listeners = Listeners(
+            self._loop, self._responder.respond, host, port, tcp_idle, receive_buffer or RECEIVE_BUFFER
+        )
+        self._responder.seed = seed
+        self._commands |= {
+            "stop": listeners.stop,
+            "resume": listeners.steady,
+            "flap": listeners.flap,
+            "tcp": listeners.set_tcp,
+            "link": lambda link: listeners.set_link(link and Link.from_json(link)),
+        }
+        return listeners.port
 
     def _reset(self, files: Iterable[str], origins: Iterable[str], lines: Iterable[str]) -> None:
         if self._listeners:
-            self._listeners.resume()
+            self._listeners.steady()
+            self._listeners.set_tcp("serve")
+            self._listeners.set_link(None)
             self._listeners.drop_pending()
         self._responder.clear()
         zones = self._responder.zones

@@ -17,7 +17,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._timers: list[tuple[float, int, Callback]] = []
+        self._timers: list[tuple[float, int, bool, Callback]] = []
         self._serial = count()  # timers of one moment fire in the order they were set
 
     def watch(self, sock: socket.socket, readable: Callback, writable: Callback | None = None) -> None:
@@ -32,13 +32,14 @@ class Loop:
         """No longer watch the socket."""
         self._selector.unregister(sock)
 
-    def call_later(self, seconds: float, callback: Callback) -> None:
-        """Call back once, so many seconds from now."""
-        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._serial), callback))
+    def call_later(self, seconds: float, callback: Callback, *, lasting: bool = False) -> None:
+        """Call back once, so many seconds from now; a lasting timer is not forgotten by `forget_timers`."""
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._serial), lasting, callback))
 
     def forget_timers(self) -> None:
-        """Call none of the timers that are set."""
-        self._timers.clear()
+        """Call none of the timers that are set, the lasting ones aside."""
+        self._timers = [timer for timer in self._timers if timer[2]]
+        heapq.heapify(self._timers)
 
     def turn(self) -> None:
         """Wait until something is due and call back for it."""
@@ -51,4 +52,4 @@ class Loop:
                 writable()
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2]()
+            heapq.heappop(self._timers)[3]()

@@ -43,22 +43,23 @@ def read_file(path: Path) -> tuple[dns.name.Name, list[Record]]:
     return zone.origin, [Record(*record) for record in zone.iterate_rdatas()]
 
 
-def read_line(line: str) -> Record | None:
+def read_line(line: str, origin: dns.name.Name = dns.name.root) -> Record | None:
     """A record: owner, TTL (else 300 seconds) and class in any order or not at all, type, data.
 
-    None for an empty line or a comment. Raises ValueError with the line and dnspython's text.
+    Names without a final dot lie below `origin`, which `@` stands for. None for an empty line or a
+    comment. Raises ValueError with the line and dnspython's text.
     """
     tokens = dns.tokenizer.Tokenizer(line)
     try:
         owner = tokens.get()
         if owner.is_eol_or_eof():
             return None
-        name = tokens.as_name(owner, dns.name.root)
+        name = tokens.as_name(owner, origin)
         ttl = DEFAULT_TTL
         while (word := tokens.get_string())[:1].isdigit() or word.upper() == "IN":
             if word[:1].isdigit():
                 ttl = dns.ttl.from_text(word)
-        return Record(name, ttl, dns.rdata.from_text("IN", word, tokens, dns.name.root, relativize=False))
+        return Record(name, ttl, dns.rdata.from_text("IN", word, tokens, origin, relativize=False))
     except (dns.exception.DNSException, ValueError) as error:
         raise ValueError(f"{line!r}: {error}") from None
 

@@ -15,6 +15,7 @@ QR, OPCODE, AA, TC, RD, RA, CD = 0x8000, 0x7800, 0x0400, 0x0200, 0x0100, 0x0080,
 UDP_SIZE = 512  # what a client without EDNS takes (RFC 1035, section 2.3.4)
 TCP_SIZE = 65535  # what the two length octets can say (RFC 1035, section 4.2.2)
 EDNS_SIZE = 1232  # what we say we take: no fragments on any path
+COOKIE = 10  # the option's code (RFC 7873, section 4)
 
 _HEADER = struct.Struct("!HHHHHH")
 _AFTER_ID = struct.Struct("!HHHHH")
@@ -57,6 +58,18 @@ class Query(NamedTuple):
         """The version of EDNS spoken, 0 where there is none."""
         return self.opt[6] if self.opt else 0
 
+    @property
+    def cookie(self) -> bytes:
+        """What the COOKIE option holds, the client's 8 octets first (RFC 7873); empty where there is none."""
+        at = 12 + len(self.question) + len(self.opt)
+        end = at + int.from_bytes(self.opt[9:11])
+        while self.opt and at + 4 <= end:
+            code, size = _WORDS.unpack_from(self.wire.ljust(at + 4, b"\0"), at)
+            if code == COOKIE:
+                return self.wire[at + 4 : at + 4 + size]
+            at += 4 + size
+        return b""
+
 
 class Sections(NamedTuple):
     """What follows the question in a reply; owners that are the qname are written as a pointer to it."""
@@ -96,6 +109,45 @@ def read_query(wire: bytes) -> Query | None:
         opt = wire[rest : rest + 11]
     # No octet of a length is a capital letter, so lower() leaves the lengths alone.
     return Query(wire, flags, wire[12:end].lower(), rdtype, rdclass, wire[12:rest], opt)
+
+
+class Record(NamedTuple):
+    """Where a record of a message begins, where its fixed part does after the owner, and where it ends."""
+
+    section: int
+    """0 is the answer, 1 authority, 2 additional."""
+    start: int
+    fixed: int
+    end: int
+
+
+def records_in(wire: bytes) -> list[Record]:
+    """The records of a message, as far as they can be told apart; those of a server of ours always can."""
+    found: list[Record] = []
+    try:
+        _, _, questions, *counts = _HEADER.unpack_from(wire)
+        at = 12
+        for _ in range(questions):
+            at = _skip_name(wire, at) + 4
+        for section, count in enumerate(counts):
+            for _ in range(count):
+                fixed = _skip_name(wire, at)
+                end = fixed + 10 + int.from_bytes(wire[fixed + 8 : fixed + 10])
+                if end > len(wire):
+                    return found
+                found.append(Record(section, at, fixed, end))
+                at = end
+    except (IndexError, struct.error):
+        pass  # cut short
+    return found
+
+
+def _skip_name(wire: bytes, at: int) -> int:
+    while length := wire[at]:
+        if length >= 0xC0:
+            return at + 2
+        at += length + 1
+    return at + 1
 
 
 def compose(query: Query, sections: Sections, limit: int = TCP_SIZE) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from random import Random
 
 import dns.rcode
 import dns.rdataclass
@@ -36,12 +37,16 @@ class Responder:
     def __init__(self) -> None:
         self.zones = Zones()
         self.log = Log()
+        self.seed = 1
         self._faults: dict[tuple[bytes | None, int | None], tuple[Fault, float]] = {}
+        self._met: dict[tuple[bytes, int], int] = {}  # how often a question met a fault
+        self._has_wildcards = False
 
     def clear(self) -> None:
         """Forget the log and the faults."""
         self.log.clear()
         self._faults.clear()
+        self._met.clear()
 
     def respond(self, wire: bytes, transport: Transport, port: int) -> Sequence[Packet]:
         """The packets for a client at that port."""
@@ -56,12 +61,30 @@ class Responder:
         answer = compose(query, sections, query.payload if transport == "udp" else TCP_SIZE)
         packets = (Packet(answer),)
         fault = self._take_fault(query) if self._faults else None
-        return fault.apply(packets, Exchange(query, sections, answer, transport)) if fault else packets
+        return self._spoil(fault, packets, query, sections, transport) if fault else packets
+
+    def _spoil(
+        self,
+        fault: Fault,
+        packets: Sequence[Packet],
+        query: Query,
+        sections: Sections,
+        transport: Transport,
+    ) -> Sequence[Packet]:
+        question = (query.name, query.rdtype)
+        nth = self._met[question] = self._met.get(question, -1) + 1
+        # of the question alone, so that chance is the same in whatever order questions come
+        random = Random(b"%d/%d/%d/%b" % (self.seed, nth, query.rdtype, query.name))
+        return fault.apply(packets, Exchange(query, sections, packets[0].wire, transport, nth, random))
 
     def set_fault(self, name: str | None, rdtype: str | None, fault: Fault, times: int | None) -> None:
-        """Let a fault befall a name (None: all) and type (None: all) so many times (None: always)."""
+        """Let a fault befall a name (None: all) and type (None: all) so many times (None: always).
+
+        A name that begins with `*.` stands for all below the rest of it.
+        """
         key = (None if name is None else name_key(name), None if rdtype is None else read_type(rdtype))
         self._faults[key] = (fault, math.inf if times is None else times)
+        self._has_wildcards = any(key[0] is not None and key[0][:2] == b"\x01*" for key in self._faults)
 
     def heal(self, name: str | None) -> None:
         """Lift the faults set for that name; None: all there are."""
@@ -81,17 +104,21 @@ class Responder:
 
     def _take_fault(self, query: Query) -> Fault | None:
         """The fault set for this question most narrowly; it may be its last time."""
-        for name, rdtype in (
-            (query.name, query.rdtype),
-            (query.name, None),
-            (None, query.rdtype),
-            (None, None),
-        ):
-            if (name, rdtype) in self._faults:
-                fault, times = self._faults[name, rdtype]
-                if times == 1:
-                    del self._faults[name, rdtype]
-                else:
-                    self._faults[name, rdtype] = (fault, times - 1)
-                return fault
+        for name in self._scopes(query.name):
+            for rdtype in (query.rdtype, None):
+                if (name, rdtype) in self._faults:
+                    fault, times = self._faults[name, rdtype]
+                    if times == 1:
+                        del self._faults[name, rdtype]
+                    else:
+                        self._faults[name, rdtype] = (fault, times - 1)
+                    return fault
         return None
+
+    def _scopes(self, name: bytes) -> Iterator[bytes | None]:
+        """What faults for a name can be set for, most narrowly first."""
+        yield name
+        while self._has_wildcards and name != b"\0":
+            name = name[name[0] + 1 :]
+            yield b"\x01*" + name
+        yield None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Callable
-from typing import Self, cast
+from typing import Self, cast, get_args
 
-from gdns.testing.faults import Fault, as_json
+from gdns.testing.faults import Fault, as_json, check_seconds
+from gdns.testing.link import Link
+from gdns.testing.listeners import TcpManners
 from gdns.testing.log import LoggedQuery
 from gdns.testing.process import Process
 from gdns.testing.sources import ZoneSource, read_source, record_lines
@@ -34,6 +36,9 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         tcp_idle: float = 5.0,
+        receive_buffer: int | None = None,
+        link: Link | None = None,
+        seed: int = 1,
     ) -> None:
         """Prepare a server; `start` or `with` starts it.
 
@@ -42,13 +47,22 @@ class Server:
         `"www.example. 60 A 192.0.2.1"`. Names are absolute, with or without the final dot; data is written as
         in a master file; the TTL is 300 seconds where none is given. A name with an empty dict is an empty
         zone; a file without $ORIGIN is called after its zone. `host` is an IPv4 or IPv6 address; `port` 0 is
-        any free one; `tcp_idle` is the seconds after which an idle connection is closed. Raises ValueError,
-        TypeError or FileNotFoundError.
+        any free one; `tcp_idle` is the seconds after which an idle connection is closed. `receive_buffer` is
+        SO_RCVBUF of its UDP socket, in octets (socket(7)), by default as large as can be had; `link` is what
+        datagrams travel over; `seed` begins the chances of faults, which are the same for the same seed,
+        question, and number of times it was asked. Raises ValueError, TypeError or FileNotFoundError.
         """
         if not 0 <= port <= 65535:
             raise ValueError(f"a port is between 0 and 65535, which {port} is not")
         if not tcp_idle > 0:
             raise ValueError(f"tcp_idle is a positive number of seconds, not {tcp_idle!r}")
+        if receive_buffer is not None and not 0 < receive_buffer < 1 << 30:
+            raise ValueError(f"receive_buffer is a positive number of octets, not {receive_buffer!r}")
+        if link is not None and not isinstance(link, Link):
+            raise TypeError(f"a link is a gdns.testing.Link, which {link!r} is not")
+        self._receive_buffer = receive_buffer
+        self._link = link
+        self._seed = int(seed)
         self._host = str(ipaddress.ip_address(host))
         self._wanted_port = port
         self._tcp_idle = tcp_idle
@@ -78,8 +92,18 @@ class Server:
         try:
             self._ask("reset", **self._records._asdict())
             self._port = cast(
-                int, self._ask("listen", host=self._host, port=self._wanted_port, tcp_idle=self._tcp_idle)
+                int,
+                self._ask(
+                    "listen",
+                    host=self._host,
+                    port=self._wanted_port,
+                    tcp_idle=self._tcp_idle,
+                    receive_buffer=self._receive_buffer,
+                    seed=self._seed,
+                ),
             )
+            if self._link is not None:
+                self.link(self._link)
         except BaseException:
             self.close()
             raise
@@ -96,8 +120,35 @@ class Server:
         self._ask("stop")
 
     def resume(self) -> None:
-        """Open the port again, the same one."""
+        """Open the port again, the same one; the end of `flap`, too."""
         self._ask("resume")
+
+    def flap(self, up: float, down: float) -> None:
+        """Be there for `up` seconds, stop listening for `down`, and so on until `resume` or `reset`.
+
+        Raises ValueError for what is no number of seconds above 0.
+        """
+        for seconds in (up, down):
+            check_seconds("a time to be there or away", seconds)
+            if not seconds:
+                raise ValueError("a server flaps in steps of more than 0 seconds")
+        self._ask("flap", up=up, down=down)
+
+    def tcp(self, manners: TcpManners) -> None:
+        """How it treats TCP from now on, while UDP is served: connections that are open are closed.
+
+        It can "serve", "refuse" connections, "close" them at once, or let them "hang", accepted by the
+        kernel and never read. Raises ValueError for anything else.
+        """
+        if manners not in get_args(TcpManners):
+            raise ValueError(f"TCP can be {', '.join(get_args(TcpManners))}, not {manners!r}")
+        self._ask("tcp", manners=manners)
+
+    def link(self, link: Link | None) -> None:
+        """Let datagrams travel over a link from now on, to the server and back; None takes it away."""
+        if link is not None and not isinstance(link, Link):
+            raise TypeError(f"a link is a gdns.testing.Link, which {link!r} is not")
+        self._ask("link", link=None if link is None else link.as_json())
 
     @property
     def host(self) -> str:
@@ -137,7 +188,7 @@ class Server:
         self._ask("remove", name=name, rdtype=rdtype)
 
     def reset(self, zones: ZoneSource | None = None) -> None:
-        """Begin anew on the same port: with these zones, no faults, an empty log and nothing pending."""
+        """Begin anew on the same port: these zones, no faults, no link, an empty log and nothing pending."""
         self._ask("reset", **read_source(zones)._asdict())
 
     # -- what it saw
@@ -187,8 +238,8 @@ class Server:
     ) -> None:
         """Let queries for a name and type (None: any) meet a fault, so many times (None: always).
 
-        The fault set most narrowly counts, name before type; a new one takes the place of one set for the
-        same.
+        `*.example.` stands for all names below `example.`. The fault set most narrowly counts, name before
+        type; a new one takes the place of one set for the same.
         """
         if not isinstance(fault, Fault):
             raise TypeError(f"a fault is made by a call such as silent(), which {fault!r} is not")

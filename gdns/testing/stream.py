@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from gdns.testing.faults import Packet
 from gdns.testing.loop import Loop
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER without patience: close sends RST
 
 
 class Stream:
@@ -32,6 +36,10 @@ class Stream:
         self._unread = bytearray()
         self._unsent = bytearray()
         self._delayed = 0
+        self._gathered: list[Packet] = []
+        self._behind: deque[Packet] = deque()  # what must not get in between a message's pieces
+        self._dripping: Packet | None = None
+        self._end = ""
         self._active_at = time.monotonic()
         streams.add(self)
         loop.watch(sock, self._on_readable)
@@ -64,17 +72,59 @@ class Stream:
         self._flush()
 
     def _schedule(self, packet: Packet) -> None:
-        framed = len(packet.wire).to_bytes(2) + packet.wire
         if packet.after:
             self._delayed += 1
-            self._loop.call_later(packet.after, partial(self._send_delayed, framed))
+            self._loop.call_later(packet.after, partial(self._send_delayed, packet))
         else:
-            self._unsent += framed
+            self._put(packet)
 
-    def _send_delayed(self, framed: bytes) -> None:
+    def _send_delayed(self, packet: Packet) -> None:
         self._delayed -= 1
-        self._unsent += framed
+        self._put(packet)
         self._flush()
+
+    def _put(self, packet: Packet) -> None:
+        """Let a message leave, unless it has to wait for company."""
+        if not packet.gather:
+            self._behind.append(packet)
+        else:
+            self._gathered.append(packet)
+            if len(self._gathered) < packet.gather:
+                return
+            together, self._gathered = self._gathered, []
+            self._behind.extend(reversed(together) if packet.backwards else together)
+        self._advance()
+
+    def _advance(self) -> None:
+        while self._behind and self._dripping is None and not self._end:
+            packet = self._behind.popleft()
+            said = len(packet.wire) if packet.length < 0 else packet.length
+            framed = said.to_bytes(2) + packet.wire
+            if packet.cut >= 0:
+                framed = framed[: packet.cut]
+            if packet.piece and framed:
+                self._dripping = packet
+                self._drip(framed)
+            else:
+                self._unsent += framed
+                self._end = packet.end
+
+    def _drip(self, rest: bytes) -> None:
+        packet = self._dripping
+        assert packet is not None
+        self._unsent += rest[: packet.piece]
+        rest = rest[packet.piece :]
+        if rest:
+            self._loop.call_later(packet.pause, partial(self._drip_on, rest))
+        else:
+            self._dripping = None
+            self._end = packet.end
+
+    def _drip_on(self, rest: bytes) -> None:
+        if self in self._streams:
+            self._drip(rest)
+            self._advance()
+            self._flush()
 
     def _flush(self) -> None:
         if self not in self._streams:
@@ -86,6 +136,11 @@ class Stream:
         except OSError:
             self.close()
             return
+        if self._end and not self._unsent:
+            if self._end == "reset":
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.close()
+            return
         self._active_at = time.monotonic()
         self._loop.watch(self._sock, self._on_readable, self._flush if self._unsent else None)
 
@@ -93,7 +148,7 @@ class Stream:
         if self not in self._streams:
             return
         left = self._active_at + self._idle - time.monotonic()
-        if left <= 0 and not self._delayed and not self._unsent:
+        if left <= 0 and not (self._delayed or self._unsent or self._dripping or self._gathered):
             self.close()
         else:
             self._loop.call_later(left if left > 0 else self._idle, self._close_if_idle)

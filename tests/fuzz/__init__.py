@@ -1,0 +1,1 @@
+"""Octets that nobody would send, and files that nobody would write."""
