@@ -510,6 +510,11 @@ class Stub(Turns):
         """In the child: leave the parent's sockets alone, and ask again what greenlets wait for."""
         if self.is_closed:
             return
+        if not self._is_in_own_thread():  # it was not taken along, nor was anybody who waits
+            self.is_closed = self._is_over = True
+            self._sockets.close()
+            self._lane.abandon()
+            return
         self._watch.close()
         self._sockets.close()
         self._lane.abandon()

@@ -115,6 +115,44 @@ def test_a_child_that_closes_or_exits_leaves_its_parent_listening(dns_server, ki
 
 
 @kinds
+def test_a_fork_beside_another_threads_look_ups_leaves_those_to_the_parent(dns_server, kind):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    dns_server.fault(None, delay(0.3))
+    program = """
+    resolver = make_resolver()
+    others, mine, ready = [], [], threading.Event()
+    def begin(ends, prefix):
+        runner = Runner()
+        return runner, [
+            runner.spawn(lambda name=name: ends.append(resolver.lookup(name)))
+            for name in [f"{prefix}{number}.example." for number in range(5)]
+        ]
+    def in_thread():
+        runner, tasks = begin(others, "other")
+        runner.sleep(0.05)
+        ready.set()
+        runner.join(tasks, 3.0)
+    thread = threading.Thread(target=in_thread)
+    thread.start()
+    ready.wait()
+    runner, tasks = begin(mine, "mine")
+    runner.sleep(0.05)
+    pid = os.fork()
+    if not pid and kind == "gevent":
+        gevent.reinit()
+    runner.join(tasks, 3.0)
+    print(len(mine), set(mine), flush=True)
+    if not pid:
+        resolver.close()
+        os._exit(len(others))
+    thread.join()
+    print(len(others), os.waitpid(pid, 0)[1])
+    """
+    lines = run(program, dns_server.address, kind).splitlines()
+    assert lines == ["5 {('192.0.2.7',)}"] * 2 + ["5 0"]
+
+
+@kinds
 def test_a_child_draws_its_own_ids_and_ports(dns_server, kind):
     dns_server.fault(None, silent())
     program = """

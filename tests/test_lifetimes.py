@@ -328,10 +328,10 @@ def test_a_signal_interrupts_a_look_up_and_the_next_one_works(dns_server, kind):
         gevent.get_hub().NOT_ERROR += (KeyboardInterrupt,)  # else it prints each
     resolver = make_resolver(runner.hub)
     caught = 0
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
     for _ in range(20):
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
         try:
+            signal.setitimer(signal.ITIMER_REAL, 0.03)
             resolver.lookup("silent.example.")
         except KeyboardInterrupt:
             caught += 1
