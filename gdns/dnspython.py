@@ -18,7 +18,7 @@ from gdns import records
 from gdns.resolver import Resolver, default_resolver
 from gdns.switch import Place, Switch
 from gdns.system import is_disabled
-from gdns.threads import local_base
+from gdns.threads import local_base, members_of
 
 if TYPE_CHECKING:
     from gdns.resolver import Engine
@@ -180,7 +180,7 @@ class _Explicit(Resolver):
 
     def retire(self) -> None:
         """Close as soon as what is under way has ended."""
-        for stub in list(self._stubs):
+        for stub in members_of(self._stubs):
             stub.retire()
 
 

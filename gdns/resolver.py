@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from weakref import WeakSet
 
 from gdns import hubs, netdb
-from gdns._ares import AUTHENTIC_DATA, USE_EDNS, USE_TCP
+from gdns._ares import AUTHENTIC_DATA, USE_0X20, USE_EDNS, USE_TCP
 from gdns._wire import Question
 from gdns.approval import AddressPolicy, check_policy
 from gdns.arguments import c_int
@@ -27,7 +27,7 @@ from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
 from gdns.system import SWITCH, LibcFunctions, wants_libc
-from gdns.threads import local_base
+from gdns.threads import local_base, members_of
 
 if TYPE_CHECKING:
     import socket
@@ -64,6 +64,7 @@ class Shared:
         "is_idna2008",
         "overrides",
         "policy",
+        "use_0x20",
     )
 
     def __init__(
@@ -74,7 +75,9 @@ class Shared:
         domains: Mapping[bytes, Sequence[ServerAddress]],
         is_idna2008: bool,
         policy: AddressPolicy | None,
+        use_0x20: bool,
     ) -> None:
+        self.use_0x20 = use_0x20
         self.is_idna2008 = is_idna2008
         self.policy = policy
         self.overrides = Overrides(PROCESS, is_idna2008)
@@ -107,6 +110,7 @@ class Engine:
             (USE_EDNS if resolv_conf.edns0 else 0)
             | (AUTHENTIC_DATA if resolv_conf.trust_ad else 0)
             | (USE_TCP if resolv_conf.use_vc else 0)
+            | (USE_0X20 if shared.use_0x20 else 0)
         )
         self.hub = hub
         self.system = system  # the snapshot that this engine was made from
@@ -142,7 +146,8 @@ class Resolver:
     "tcp://192.0.2.1"), asked in this order; `domains` maps a domain to the servers of all names in it, as in
     {"corp.example": ["192.0.2.53"]}. `timeout` (seconds) times `attempts` is what one question may
     take, and its servers share it; `lifetime` (seconds) caps a whole look-up with all the questions that it
-    asks. `search` and `ndots` are resolv.conf(5)'s, `edns` its edns0. `hub` is only needed to
+    asks. `search` and `ndots` are resolv.conf(5)'s, `edns` its edns0. `use_0x20` sends names in random case,
+    which a forger would have to guess (draft-vixie-dnsext-dns0x20). `hub` is only needed to
     choose one where several could be meant. None means: what resolv.conf says, or glibc's default where
     `nameservers` are given.
 
@@ -184,6 +189,7 @@ class Resolver:
         search: Iterable[str] | None = None,
         ndots: int | None = None,
         edns: bool | None = None,
+        use_0x20: bool = False,
         cache: bool = True,
         cache_entries: int = 10_000,
         cache_bytes: int = 16 << 20,
@@ -228,6 +234,7 @@ class Resolver:
             _parse_domains(domains or {}),
             idna == 2008,
             check_policy(policy),
+            bool(use_0x20),
         )
         if override is not None:
             self._shared.overrides.add(override)
@@ -443,7 +450,7 @@ class Resolver:
 
     def stats(self) -> dict[str, Any]:
         """Numbers about this resolver, since it was made; docs/reference/stats.md says what each counts."""
-        return collect(self._shared.counters, self._shared.cache, [*self._stubs])
+        return collect(self._shared.counters, self._shared.cache, members_of(self._stubs))
 
     def explain(self, host: str, family: int = 0, *, lifetime: float | None = None) -> Trace:
         """Look a host's addresses up as `lookup` does, and tell what happened; a failed look-up is told, too.
@@ -557,7 +564,7 @@ class Resolver:
     def close(self) -> None:
         """End every look-up with ResolverClosed, and give back all sockets; safe to call twice."""
         self._is_closed = True
-        for stub in list(self._stubs):
+        for stub in members_of(self._stubs):
             stub.close()
 
     def __enter__(self) -> Resolver:
@@ -665,7 +672,7 @@ def after_fork_in_child() -> None:
     global _pid
     if _pid != os.getpid():
         _pid = os.getpid()
-        for stub in list(_stubs):
+        for stub in members_of(_stubs):
             stub.after_fork()
 
 

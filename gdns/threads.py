@@ -6,7 +6,10 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+from weakref import WeakSet
+
+T = TypeVar("T")
 
 
 def original(module: str, name: str) -> Any:
@@ -33,3 +36,12 @@ def local_base() -> type:
 def make_rlock() -> AbstractContextManager[object]:
     """A lock for a few instructions at a time; whoever holds it may take it again."""
     return cast(AbstractContextManager[object], original("_thread", "RLock")())
+
+
+def members_of(weak_set: WeakSet[T]) -> list[T]:
+    """What is in a set, whatever other threads put in and take out meanwhile."""
+    while True:
+        try:
+            return list(weak_set)
+        except RuntimeError:  # it has changed while it was gone through
+            continue

@@ -517,3 +517,15 @@ def test_greenlets_share_an_engine_where_monkey_patching_came_first(dns_server):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("{'192.0.2.7'} 1\n", "")
     assert dns_server.questions == [("www.example.", "A")]
+
+
+def test_names_go_out_in_random_case_on_request(dns_server, runner):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    names = [f"abcdefghijklmnop{number}.example" for number in range(5)]
+    with Resolver(nameservers=[dns_server.address], use_0x20=True, hub=runner.hub) as resolver:
+        for name in names:
+            infos = resolver.getaddrinfo(name, 80, socket.AF_INET, flags=socket.AI_CANONNAME)
+            assert infos[0][3] == name, "nobody sees it"
+    seen = [query.qname for query in dns_server.queries]
+    assert [qname.lower() for qname in seen] == [f"{name}." for name in names]
+    assert all(qname != qname.lower() for qname in seen)
