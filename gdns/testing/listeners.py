@@ -163,6 +163,7 @@ class Listeners:
 
     def _start_tcp(self) -> None:
         if self._tcp_manners != "refuse":
+            self._tcp.setblocking(False)  # or it would wait for the next when a client has gone again
             self._tcp.listen(1024)
         if self._tcp_manners in ("serve", "close"):
             self._loop.watch(self._tcp, self._on_connection)  # else the kernel accepts, and nobody reads
