@@ -2,9 +2,10 @@
 # make test       set everything up and run the tests    (ARGS="-k wire" for pytest)
 # make bench      beside its peers                        (ARGS="--names 20000 --repetitions 5")
 # make profile    where the time of one look-up goes
-# make sanitize the C boundary under AddressSanitizer and UBSan (ARGS=--long for everything)
+# make sanitize   the C boundary under AddressSanitizer and UBSan (ARGS=--long for everything)
 # make fuzz       octets nobody would send, for longer   (ARGS="--seconds 600 --seed 7")
 # make chaos      a storm of 20,000 look-ups on each hub  (ARGS="--seed 7")
+# make docs       the pages, in docs/_build/html
 # make lint       ruff, and mypy --strict
 # PYTHON=python3.12 chooses another interpreter; VENV=... another environment.
 
@@ -17,7 +18,7 @@ ARGS ?=
 # what the extensions are made of; everything else is used where it stands
 SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(wildcard $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd))) setup.py pyproject.toml)
 
-.PHONY: run test lint sanitize bench profile fuzz chaos clean
+.PHONY: run test lint sanitize bench profile fuzz chaos docs clean
 
 run: $(STAMP)
 	$(BIN)/gdns $(if $(ARGS),$(ARGS),demo)
@@ -46,6 +47,10 @@ fuzz: $(STAMP)
 
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(BIN)/sphinx-build -W --keep-going -q -b html $(ARGS) docs docs/_build/html
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

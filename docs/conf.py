@@ -54,7 +54,7 @@ def escape(app: Sphinx, what: str, name: str, of: object, options: object, lines
     """Our docstrings are plain text with `code`: outside of that, reStructuredText is to see no marks."""
     for number, line in enumerate(lines):
         if not line.startswith(" "):
-            parts = re.split(r"(`[^`]*`)", line)
+            parts = re.split(r"(`[^`]*`)", re.sub(r"(`[^`]+`)(?=\w)", r"\1\\ ", line))
             parts[::2] = [re.sub(r"([*|]|_\b)", r"\\\1", part) for part in parts[::2]]
             lines[number] = "".join(parts)
 

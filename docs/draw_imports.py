@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 BEGIN = "```{graphviz}\n"
 END = "```\n"
+WIDEST = 9  # modules in a row
 NAMES = ("pure", "engine", "policy", "api", "edge")
 
 
@@ -48,6 +49,18 @@ def reduced(graph: dict[str, set[str]]) -> dict[str, set[str]]:
     }
 
 
+def rows(members: set[str], graph: dict[str, set[str]]) -> list[list[str]]:
+    """The modules of a layer from the top down, each below those that import it, few beside one another."""
+    found: list[list[str]] = []
+    remaining = set(members)
+    while remaining:
+        top = sorted(name for name in remaining if not any(name in graph[other] for other in remaining))
+        top = top or sorted(remaining)  # a cycle
+        found += [top[at : at + WIDEST] for at in range(0, len(top), WIDEST)]
+        remaining -= set(top)
+    return found
+
+
 def picture() -> str:
     """The picture in Graphviz' language, a box for each layer."""
     from tests.test_architecture import LAYERS
@@ -55,19 +68,24 @@ def picture() -> str:
     graph = imports()
     lines = [
         "digraph imports {",
-        "  rankdir=TB; newrank=true; ranksep=0.6; nodesep=0.12; bgcolor=transparent;",
+        "  rankdir=TB; newrank=true; ranksep=0.45; nodesep=0.1; bgcolor=transparent; splines=true;",
         '  node [shape=box, style="rounded,filled", fillcolor=white, fontname="sans-serif", fontsize=11,'
-        " height=0.3, margin=0.08];",
+        " height=0.3, margin=0.06];",
         '  edge [color="#5577aa88", arrowsize=0.5];',
     ]
+    above = ""
     for number in reversed(range(len(LAYERS))):
-        members = sorted(LAYERS[number] & set(graph))
+        members = LAYERS[number] & set(graph)
         lines.append(f"  subgraph cluster_{NAMES[number]} {{")
         lines.append(f'    label="{NAMES[number]}"; labeljust=l; style="rounded,filled"; color="#eef2f8";')
-        lines += [f'    "{module}";' for module in members]
+        for row in rows(members, graph):
+            lines.append("    {rank=same; " + " ".join(f'"{module}";' for module in row) + "}")
+            if above:
+                lines.append(f'    "{above}" -> "{row[0]}" [style=invis, weight=9];')
+            above = row[0]
         lines.append("  }")
     for module, imported in sorted(reduced(graph).items()):
-        lines += [f'  "{module}" -> "{name}";' for name in sorted(imported)]
+        lines += [f'  "{module}" -> "{name}" [constraint=false];' for name in sorted(imported)]
     return "\n".join([*lines, "}", ""])
 
 
