@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from typing import ClassVar
 
 from sphinx.application import Sphinx
 from sphinx.directives.code import CodeBlock
@@ -42,7 +43,7 @@ class DotAsText(CodeBlock):
     """A picture as it was written, where Graphviz is not installed to draw it."""
 
     required_arguments = 0
-    option_spec = {**(CodeBlock.option_spec or {}), "alt": str, "caption": str}
+    option_spec: ClassVar = {**(CodeBlock.option_spec or {}), "alt": str, "caption": str}
 
     def run(self) -> list[object]:
         self.arguments = ["text"]

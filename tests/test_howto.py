@@ -1,4 +1,4 @@
-"""What the how-to guides say, run."""
+"""What the pages in docs/ say, run: the tutorial, the how-to guides and the reference."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-GUIDES = sorted((Path(__file__).parent.parent / "docs" / "how-to").glob("*.md"))
+DOCS = Path(__file__).parent.parent / "docs"
+GUIDES = [page for room in ("tutorial", "how-to", "reference") for page in sorted((DOCS / room).glob("*.md"))]
+PAGES = sorted(DOCS.rglob("*.md"))
 PROGRAMS = [
     pytest.param(program, id=f"{guide.stem} {number}")
     for guide in GUIDES
@@ -58,7 +60,7 @@ def test_a_program_of_a_guide_prints_what_it_says(program):
     assert [line for line in done.stdout.splitlines() if line in said] == said
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=[guide.stem for guide in GUIDES])
-def test_the_files_a_guide_points_to_are_there(guide):
-    links = re.findall(r"\]\(([\w./-]+)\)", guide.read_text())
-    assert [link for link in links if not (guide.parent / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_the_files_a_page_points_to_are_there(page):
+    links = re.findall(r"\]\(([\w./-]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
