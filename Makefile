@@ -49,7 +49,8 @@ chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 docs: $(STAMP)
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'], sep='\n')" \
+		| $(BIN)/python -m pip install --quiet --requirement /dev/stdin
 	$(BIN)/sphinx-build -W --keep-going -q -b html $(ARGS) docs docs/_build/html
 
 $(BIN)/python:
