@@ -1,5 +1,7 @@
 """Which hub a lookup runs on, in programs that use one, another or none."""
 
+import threading
+
 import pytest
 
 from gdns.hubs import NativeHub, current
