@@ -4,8 +4,8 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from socket import gethostname
+from typing import NamedTuple
 
 from gdns.files import LOOK_EVERY, WatchedFile, warn_once
 from gdns.gaiconf import GaiConf, parse_gai_conf
@@ -30,8 +30,7 @@ _MULTI = re.compile(rb"\s*multi\s+(on|off)", re.IGNORECASE)
 _ON_OR_OFF = re.compile(rb"on|off", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class HostConf:
+class HostConf(NamedTuple):
     """What host.conf(5) says about reading the hosts file; `order`, `trim` and `reorder` are ignored."""
 
     multi: bool = False
@@ -45,8 +44,7 @@ def parse_host_conf(content: bytes, environ: Mapping[str, str]) -> HostConf:
     return HostConf(multi=bool(said) and said[-1].lower() == b"on")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What all the files said at one moment."""
 
     resolv_conf: ResolvConf

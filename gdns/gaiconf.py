@@ -1,12 +1,11 @@
 """gai.conf(5), as glibc 2.36 reads it."""
 
 import re
-from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_pton
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(NamedTuple):
     """A value for the addresses that begin with `bits` bits of `network`.
 
     Labels and precedences count in IPv6, where IPv4 is mapped: 128 bits; scopes in IPv4: 32.
@@ -51,8 +50,7 @@ DEFAULT_SCOPES = _table(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GaiConf:
+class GaiConf(NamedTuple):
     """The tables of RFC 6724, section 2.1, most specific prefix first, each ending in one that fits all."""
 
     labels: tuple[Prefix, ...] = DEFAULT_LABELS

@@ -3,15 +3,14 @@
 import enum
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, AF_UNSPEC, if_nametoindex, inet_aton, inet_ntop, inet_pton
+from typing import NamedTuple
 
 _WHITESPACE = re.compile(r"[ \t\n\v\f\r]")  # inet_aton(3) would take it, with anything after it
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """A host that is an address already."""
 
     family: int

@@ -2,7 +2,7 @@
 
 import enum
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Status(enum.IntEnum):
@@ -25,8 +25,7 @@ class Action(enum.Enum):
 Actions = tuple[Action, Action, Action, Action]  # in the order of Status
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """One word of the line with what follows it in brackets; whether we know the word is not asked here."""
 
     name: str
@@ -37,8 +36,7 @@ class Module:
         return self.actions[status]
 
 
-@dataclass(frozen=True, slots=True)
-class NsSwitch:
+class NsSwitch(NamedTuple):
     """The modules to ask for hosts, in turn.
 
     `is_malformed` says that glibc would answer every lookup with EINVAL: the line of some database holds a

@@ -3,8 +3,8 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from socket import AF_INET6, gethostname, if_nametoindex, inet_aton, inet_ntop, inet_pton
+from typing import NamedTuple
 
 from gdns.files import WatchedFile, warn_once
 from gdns.literals import Literal, parse_literal
@@ -21,8 +21,7 @@ _SORT_NET = re.compile(rb"[^\s;/&\x80-\xff]*")
 _SORT_MASK = re.compile(rb"[^\s;\x80-\xff]*")
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvConf:
+class ResolvConf(NamedTuple):
     """What resolv.conf, LOCALDOMAIN and RES_OPTIONS ask for.
 
     `nameservers` are addresses, IPv6 with `%` and the number of the scope if it has one. `search` holds the
@@ -204,14 +203,16 @@ _FLAGS = (  # in glibc's order: the first that begins the word counts
 )
 
 
-@dataclass(slots=True)
 class _Options:
     """The options met so far."""
 
-    ndots: int = 1
-    timeout: int = 5
-    attempts: int = 2
-    flags: set[bytes] = field(default_factory=set)
+    __slots__ = ("ndots", "timeout", "attempts", "flags")
+
+    def __init__(self) -> None:
+        self.ndots = 1
+        self.timeout = 5
+        self.attempts = 2
+        self.flags: set[bytes] = set()
 
     def read(self, text: bytes) -> None:
         """Take in one line of options (glibc's res_setoptions); unknown words mean nothing."""

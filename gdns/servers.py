@@ -9,10 +9,9 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gdns import _sockets
 from gdns.errors import ConfigError
@@ -39,8 +38,7 @@ _TEXT = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class ServerAddress:
+class ServerAddress(NamedTuple):
     """Where a DNS server is.
 
     `host` is a numeric address, `scope_id` the index of the interface of a link-local one, else 0.
