@@ -1,6 +1,5 @@
 """gai.conf(5), as glibc 2.36 reads it."""
 
-import re
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
 
@@ -57,9 +56,6 @@ class GaiConf(NamedTuple):
     precedences: tuple[Prefix, ...] = DEFAULT_PRECEDENCES
     scopes: tuple[Prefix, ...] = DEFAULT_SCOPES
     reload: bool = False
-
-
-_NUMBER = re.compile(rb"[+-]?[0-9]+|")  # as strtoul takes it: nothing at all is 0
 
 
 def parse_gai_conf(content: bytes) -> GaiConf:
@@ -131,9 +127,11 @@ def _pton(family: int, address: bytes) -> int | None:
 
 
 def _number(text: bytes, limit: int) -> int | None:
-    if _NUMBER.fullmatch(text) is None:
+    """A number as strtoul takes it: nothing at all is 0."""
+    digits = text[1:] if text.startswith((b"+", b"-")) else text
+    if text and not digits.isdigit():
         return None
-    digits = text.lstrip(b"+-").lstrip(b"0")
+    digits = digits.lstrip(b"0")
     if len(digits) > 10 or (digits and text.startswith(b"-")):  # -1 is the largest of all to strtoul
         return None
     number = int(digits or b"0")

@@ -16,9 +16,9 @@ MAX_TIMEOUT = 30  # seconds, RES_MAXRETRANS
 MAX_ATTEMPTS = 5  # RES_MAXRETRY
 MAX_SORTLIST = 10  # MAXRESOLVSORT
 
-_ATOI = re.compile(rb"[ \t\n\v\f\r]*([+-]?[0-9]+)")
-_SORT_NET = re.compile(rb"[^\s;/&\x80-\xff]*")
-_SORT_MASK = re.compile(rb"[^\s;\x80-\xff]*")
+_ATOI = rb"[ \t\n\v\f\r]*([+-]?[0-9]+)"
+_SORT_NET = rb"[^\s;/&\x80-\xff]*"
+_SORT_MASK = rb"[^\s;\x80-\xff]*"
 
 
 class ResolvConf(NamedTuple):
@@ -156,7 +156,7 @@ def _parse_sortlist(text: bytes) -> list[tuple[int, int]]:
     while True:
         while text[position : position + 1] in (b" ", b"\t"):
             position += 1
-        net = _SORT_NET.match(text, position)
+        net = re.compile(_SORT_NET).match(text, position)
         assert net is not None  # it matches nothing, too
         if not net[0]:  # the end, a `;`, or an octet at which glibc would stay for ever
             return entries
@@ -166,7 +166,7 @@ def _parse_sortlist(text: bytes) -> list[tuple[int, int]]:
             continue
         mask = _class_mask(address)
         if text[position : position + 1] in (b"/", b"&"):
-            mask_text = _SORT_MASK.match(text, position + 1)
+            mask_text = re.compile(_SORT_MASK).match(text, position + 1)
             assert mask_text is not None
             position = mask_text.end()
             given = _inet_aton(mask_text[0])
@@ -232,7 +232,7 @@ class _Options:
 
 def _atoi(text: bytes, position: int) -> int:
     """C's atoi: blanks before the number are skipped, overflow wraps through long to int; no number is 0."""
-    number = _ATOI.match(text, position)
+    number = re.compile(_ATOI).match(text, position)
     if number is None:
         return 0
     digits = number[1].lstrip(b"+-0")
