@@ -7,7 +7,6 @@ here, and a security release of c-ares arrives with `pip install -U pycares`.
 
 import importlib.util
 import os
-from pathlib import Path
 
 cdef extern from *:
     """
@@ -50,8 +49,17 @@ def candidates(environ=os.environ) -> list:
         return [(named, "GDNS_LIBCARES")]
     spec = importlib.util.find_spec("pycares")  # finds without importing, which would cost 80 ms
     folders = (spec.submodule_search_locations or []) if spec else []
-    files = [file for folder in folders for file in sorted(Path(folder).glob("_cares*.so"))]
-    return [(str(file), "the pycares package") for file in files] + [(SYSTEM_LIBRARY, "the system")]
+    files = [os.path.join(folder, name) for folder in folders for name in _extensions(folder)]
+    return [(file, "the pycares package") for file in files] + [(SYSTEM_LIBRARY, "the system")]
+
+
+def _extensions(str folder) -> list:
+    """The files of c-ares' extension module in a folder; none where it cannot be read."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    return sorted(name for name in names if name.startswith("_cares") and name.endswith(".so"))
 
 
 cdef int _load_from(str file, str origin) except -1:

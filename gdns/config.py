@@ -1,11 +1,10 @@
 """The system's resolver settings, as frozen snapshots that are taken anew when a file changes."""
 
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from socket import gethostname
+from typing import NamedTuple
 
 from gdns.files import LOOK_EVERY, WatchedFile, warn_once
 from gdns.gaiconf import GaiConf, parse_gai_conf
@@ -26,12 +25,8 @@ __all__ = [
     "read_resolv_conf",
 ]
 
-_MULTI = re.compile(rb"\s*multi\s+(on|off)", re.IGNORECASE)
-_ON_OR_OFF = re.compile(rb"on|off", re.IGNORECASE)
 
-
-@dataclass(frozen=True, slots=True)
-class HostConf:
+class HostConf(NamedTuple):
     """What host.conf(5) says about reading the hosts file; `order`, `trim` and `reorder` are ignored."""
 
     multi: bool = False
@@ -39,14 +34,22 @@ class HostConf:
 
 def parse_host_conf(content: bytes, environ: Mapping[str, str]) -> HostConf:
     """Parse the file's content; the last good word counts, RESOLV_MULTI comes after the file."""
-    said = [match[1] for line in content.split(b"\n") if (match := _MULTI.match(line))]
-    if override := _ON_OR_OFF.match(os.fsencode(environ.get("RESOLV_MULTI", ""))):
-        said.append(override[0])
-    return HostConf(multi=bool(said) and said[-1].lower() == b"on")
+    said: list[bool] = []
+    for line in content.split(b"\n"):
+        keyword, value = [*line.split(None, 2), b"", b""][:2]
+        if keyword.lower() == b"multi":
+            said += _on_or_off(value)
+    said += _on_or_off(os.fsencode(environ.get("RESOLV_MULTI", "")))
+    return HostConf(multi=bool(said) and said[-1])
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+def _on_or_off(text: bytes) -> list[bool]:
+    """What a text says that begins with `on` or `off`; nothing, if it begins otherwise."""
+    text = text.lower()
+    return [text.startswith(b"on")] if text.startswith((b"on", b"off")) else []
+
+
+class Settings(NamedTuple):
     """What all the files said at one moment."""
 
     resolv_conf: ResolvConf

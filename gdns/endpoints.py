@@ -40,7 +40,7 @@ _KINDS = (  # glibc's table, in its order
     _Kind(SOCK_RAW, 0, "raw", is_default=True, is_raw=True),
 )
 
-_NUMBER = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
+_NUMBER = rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)"
 
 
 def endpoints(
@@ -85,7 +85,7 @@ def service_text(port: object) -> bytes | None:
 
 def _read_number(service: bytes) -> int | None:
     """What strtoul(3) reads, cut to an int; None if anything but a number is there."""
-    found = _NUMBER.fullmatch(service)
+    found = re.fullmatch(_NUMBER, service)
     if found is None:
         return None
     sign, digits = found.groups()

@@ -1,12 +1,13 @@
 """Files that are read again when they change."""
 
 import errno
-import logging
 import os
 import stat
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from gdns.logs import WARNING, log
 
 T = TypeVar("T")
 
@@ -16,7 +17,6 @@ _MISSING = frozenset((errno.ENOENT, errno.ENOTDIR))
 _LASTING = _MISSING | {errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM, errno.ENXIO}
 _NO_STAMP = (0, 0, 0, 0, 0)  # in place of what stat(2) says
 
-log = logging.getLogger("gdns")
 _warned: set[tuple[str, str]] = set()
 
 
@@ -27,7 +27,7 @@ def warn_once(path: str, cause: str, detail: str = "") -> None:
     """
     if (path, cause) not in _warned:
         _warned.add((path, cause))
-        log.warning("%s: %s%s", path, cause, f" ({detail})" if detail else "")
+        log("gdns", WARNING, "%s: %s%s", path, cause, f" ({detail})" if detail else "")
 
 
 class WatchedFile(Generic[T]):

@@ -1,12 +1,10 @@
 """gai.conf(5), as glibc 2.36 reads it."""
 
-import re
-from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_pton
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(NamedTuple):
     """A value for the addresses that begin with `bits` bits of `network`.
 
     Labels and precedences count in IPv6, where IPv4 is mapped: 128 bits; scopes in IPv4: 32.
@@ -51,17 +49,13 @@ DEFAULT_SCOPES = _table(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GaiConf:
+class GaiConf(NamedTuple):
     """The tables of RFC 6724, section 2.1, most specific prefix first, each ending in one that fits all."""
 
     labels: tuple[Prefix, ...] = DEFAULT_LABELS
     precedences: tuple[Prefix, ...] = DEFAULT_PRECEDENCES
     scopes: tuple[Prefix, ...] = DEFAULT_SCOPES
     reload: bool = False
-
-
-_NUMBER = re.compile(rb"[+-]?[0-9]+|")  # as strtoul takes it: nothing at all is 0
 
 
 def parse_gai_conf(content: bytes) -> GaiConf:
@@ -133,9 +127,11 @@ def _pton(family: int, address: bytes) -> int | None:
 
 
 def _number(text: bytes, limit: int) -> int | None:
-    if _NUMBER.fullmatch(text) is None:
+    """A number as strtoul takes it: nothing at all is 0."""
+    digits = text[1:] if text.startswith((b"+", b"-")) else text
+    if text and not digits.isdigit():
         return None
-    digits = text.lstrip(b"+-").lstrip(b"0")
+    digits = digits.lstrip(b"0")
     if len(digits) > 10 or (digits and text.startswith(b"-")):  # -1 is the largest of all to strtoul
         return None
     number = int(digits or b"0")

@@ -4,9 +4,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_ntop, inet_pton
+from typing import NamedTuple
 
 from gdns.files import WatchedFile
 
@@ -19,15 +19,24 @@ _LOOPBACK4 = inet_pton(AF_INET, "127.0.0.1")
 _LOOPBACK6 = inet_pton(AF_INET6, "::1")
 
 
-@dataclass(frozen=True, slots=True)
 class Hit:
     """What the hosts file says about a name or an address; glibc keeps what is said twice, so it is kept."""
 
-    canonical_name: str
-    aliases: tuple[str, ...]
-    addresses: tuple[str, ...]
-    _offsets: tuple[int, ...] = field(repr=False)
-    _content: bytes = field(repr=False, compare=False)
+    __slots__ = ("canonical_name", "aliases", "addresses", "_offsets", "_content")
+
+    def __init__(
+        self,
+        canonical_name: str,
+        aliases: tuple[str, ...],
+        addresses: tuple[str, ...],
+        offsets: tuple[int, ...],
+        content: bytes,
+    ) -> None:
+        self.canonical_name = canonical_name
+        self.aliases = aliases
+        self.addresses = addresses
+        self._offsets = offsets
+        self._content = content
 
     @property
     def lines(self) -> tuple[int, ...]:
@@ -149,8 +158,7 @@ class _Table:
         )
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(NamedTuple):
     offset: int
     packed: bytes
     name: bytes

@@ -1,17 +1,15 @@
 """Hosts that are addresses already, as glibc's getaddrinfo reads them."""
 
 import enum
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, AF_UNSPEC, if_nametoindex, inet_aton, inet_ntop, inet_pton
+from typing import NamedTuple
 
-_WHITESPACE = re.compile(r"[ \t\n\v\f\r]")  # inet_aton(3) would take it, with anything after it
+_WHITESPACE = frozenset(" \t\n\v\f\r")  # inet_aton(3) would take it, with anything after it
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """A host that is an address already."""
 
     family: int
@@ -46,7 +44,7 @@ def parse_literal(
     """
     if ":" in host:
         return _parse_ipv6(host, family, interface_index)
-    if not ("0" <= host[:1] <= "9") or not host.isascii() or _WHITESPACE.search(host):
+    if not ("0" <= host[:1] <= "9") or not host.isascii() or not _WHITESPACE.isdisjoint(host):
         return None
     try:
         packed = inet_aton(host)

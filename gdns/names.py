@@ -12,10 +12,9 @@ from socket import AF_INET, AF_INET6, inet_pton
 MAX_LABEL = 63  # octets, RFC 1035, section 2.3.4
 MAX_NAME = 255  # octets on the wire, the length octets and the root included
 
-_ESCAPE = re.compile(r"\\([0-9]{3}|[^0-9])", re.DOTALL)
-_HOSTNAME = re.compile(r"(?!-)[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63})*\.?")
+_ESCAPE = r"(?s)\\([0-9]{3}|[^0-9])"
+_HOSTNAME = r"(?!-)[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63})*\.?"
 _SPECIAL_LENGTHS = (5, 7, 9)  # of "onion", "invalid", "localhost"
-_UNPRINTABLE = re.compile(rb"[^!-~]")
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -40,7 +39,7 @@ def to_labels(name: str) -> list[bytes] | None:
         position = 0
         while position < len(name):
             if name[position] == "\\":
-                escape = _ESCAPE.match(name, position)
+                escape = re.compile(_ESCAPE).match(name, position)
                 if escape is None:
                     return None
                 code = int(escape[1]) if len(escape[1]) == 3 else ord(escape[1])
@@ -70,7 +69,7 @@ def from_labels(labels: Iterable[bytes]) -> str:
 
 def from_octets(name: bytes) -> str:
     """A name given as octets, which glibc sends as they are: what is not printable ASCII becomes `\\DDD`."""
-    return _UNPRINTABLE.sub(lambda octet: b"\\%03d" % octet[0][0], name).decode("ascii")
+    return "".join([chr(octet) if 0x21 <= octet <= 0x7E else f"\\{octet:03d}" for octet in name])
 
 
 def encode_idna(host: str) -> str:
@@ -234,4 +233,4 @@ def is_hostname(name: str) -> bool:
         name = from_labels(labels)
     if name in ("", "."):
         return True
-    return len(name.removesuffix(".")) <= MAX_NAME - 2 and _HOSTNAME.fullmatch(name) is not None
+    return len(name.removesuffix(".")) <= MAX_NAME - 2 and re.fullmatch(_HOSTNAME, name) is not None

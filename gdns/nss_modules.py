@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
-import sysconfig
+import sys
 from collections.abc import Sequence
 from socket import gethostname
 from typing import TYPE_CHECKING
@@ -86,7 +86,7 @@ def _source(name: str, resolv_conf: ResolvConf) -> Source:
 def _is_installed(name: str) -> bool:
     if "/" in name or "\\" in name:
         return True  # let the system find out
-    multiarch = sysconfig.get_config_var("MULTIARCH") or ""
+    multiarch = getattr(sys.implementation, "_multiarch", "")
     folders = [
         *os.environ.get("LD_LIBRARY_PATH", "").split(":"),
         *(f"{root}/{part}" for root in ("/lib", "/usr/lib") for part in (multiarch, "")),

@@ -2,7 +2,7 @@
 
 import enum
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Status(enum.IntEnum):
@@ -25,8 +25,7 @@ class Action(enum.Enum):
 Actions = tuple[Action, Action, Action, Action]  # in the order of Status
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """One word of the line with what follows it in brackets; whether we know the word is not asked here."""
 
     name: str
@@ -37,8 +36,7 @@ class Module:
         return self.actions[status]
 
 
-@dataclass(frozen=True, slots=True)
-class NsSwitch:
+class NsSwitch(NamedTuple):
     """The modules to ask for hosts, in turn.
 
     `is_malformed` says that glibc would answer every lookup with EINVAL: the line of some database holds a
@@ -53,10 +51,9 @@ _DATABASES = frozenset(
     b"aliases ethers group group_compat gshadow hosts initgroups netgroup networks passwd passwd_compat"
     b" protocols publickey rpc services shadow shadow_compat".split()
 )
-_LINE = re.compile(rb"\s*([^\s:]+)[\s:]+")
-_MODULE = re.compile(rb"\s*([^\s\[]+)\s*")
-_OPENING = re.compile(rb"\[\s*")
-_CRITERION = re.compile(rb"(?P<negation>!?)(?P<status>[^\s=\]]*)\s*=\s*(?P<action>[^\s=\]]*)\s*")
+_LINE = rb"\s*([^\s:]+)[\s:]+"
+_MODULE = rb"\s*([^\s\[]+)\s*"
+_CRITERION = rb"\s*(?P<negation>!?)(?P<status>[^\s=\]]*)\s*=\s*(?P<action>[^\s=\]]*)\s*"
 _STATUSES = {status.name.encode("ascii"): status for status in Status}
 _ACTIONS = {action.name.encode("ascii"): action for action in Action}
 
@@ -70,7 +67,7 @@ def parse_nsswitch(content: bytes) -> NsSwitch:
     nsswitch = NsSwitch()
     for line in content.split(b"\n")[:-1]:
         line = (line + b"\n").partition(b"\0")[0]
-        database = _LINE.match(line)
+        database = re.match(_LINE, line)
         if database is None or database[1] not in _DATABASES:
             continue
         modules = _parse_modules(line[database.end() :])
@@ -85,11 +82,11 @@ def _parse_modules(text: bytes) -> tuple[Module, ...] | None:
     """The modules of a line, None if a criterion is malformed; a second bracket in a row ends the reading."""
     modules = []
     position = 0
-    while found := _MODULE.match(text, position):
+    while found := re.compile(_MODULE).match(text, position):
         module = Module(found[1].decode("ascii", "backslashreplace"))
         position = found.end()
-        if bracket := _OPENING.match(text, position):
-            criteria = _parse_criteria(text, bracket.end(), module.actions)
+        if text.startswith(b"[", position):
+            criteria = _parse_criteria(text, position + 1, module.actions)
             if criteria is None:
                 return None
             actions, position = criteria
@@ -101,7 +98,7 @@ def _parse_modules(text: bytes) -> tuple[Module, ...] | None:
 def _parse_criteria(text: bytes, position: int, actions: Actions) -> tuple[Actions, int] | None:
     """What the criteria from this position on make of the actions, with the position behind their bracket."""
     while True:
-        criterion = _CRITERION.match(text, position)
+        criterion = re.compile(_CRITERION).match(text, position)
         if criterion is None:
             return None
         status = _STATUSES.get(criterion["status"].upper())

@@ -1,8 +1,8 @@
 """The order of addresses: RFC 6724 as glibc's getaddrinfo sorts by it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_aton, inet_pton
+from typing import NamedTuple
 
 from gdns.gaiconf import GaiConf, Prefix
 
@@ -10,8 +10,7 @@ _MEMO = 4096  # addresses whose verdicts are kept
 _MAPPED = 0xFFFF << 32
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The address this host would speak from, and what its interface says of it.
 
     `prefix_length` counts the on-link bits, 0 if unknown; `is_native` is false for tunnels.
@@ -24,8 +23,7 @@ class Source:
     is_native: bool = True
 
 
-@dataclass(slots=True)
-class _Traits:
+class _Traits(NamedTuple):
     """An address and what the tables say about it."""
 
     number: int
@@ -35,8 +33,7 @@ class _Traits:
     scope: int
 
 
-@dataclass(slots=True)
-class _Verdict:
+class _Verdict(NamedTuple):
     """How good a destination is from a source; smaller is better."""
 
     source: Source | None

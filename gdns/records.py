@@ -18,7 +18,6 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from math import inf
 from time import monotonic, time
@@ -574,7 +573,7 @@ def _source(address: str | None, port: int) -> bytes:
         place = ServerAddress.parse(f"[{address}]" if ":" in str(address) else address)
     except ConfigError:
         raise ValueError(f"source: {address!r} is not a numeric IP address") from None
-    place = replace(place, port=port)
+    place = place._replace(port=port)
     where = (place.host, port, 0, place.scope_id) if place.family == socket.AF_INET6 else (place.host, port)
     with closing(_socket.socket(place.family, socket.SOCK_DGRAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -3,8 +3,8 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from socket import AF_INET6, gethostname, if_nametoindex, inet_aton, inet_ntop, inet_pton
+from typing import NamedTuple
 
 from gdns.files import WatchedFile, warn_once
 from gdns.literals import Literal, parse_literal
@@ -16,13 +16,12 @@ MAX_TIMEOUT = 30  # seconds, RES_MAXRETRANS
 MAX_ATTEMPTS = 5  # RES_MAXRETRY
 MAX_SORTLIST = 10  # MAXRESOLVSORT
 
-_ATOI = re.compile(rb"[ \t\n\v\f\r]*([+-]?[0-9]+)")
-_SORT_NET = re.compile(rb"[^\s;/&\x80-\xff]*")
-_SORT_MASK = re.compile(rb"[^\s;\x80-\xff]*")
+_ATOI = rb"[ \t\n\v\f\r]*([+-]?[0-9]+)"
+_SORT_NET = rb"[^\s;/&\x80-\xff]*"
+_SORT_MASK = rb"[^\s;\x80-\xff]*"
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvConf:
+class ResolvConf(NamedTuple):
     """What resolv.conf, LOCALDOMAIN and RES_OPTIONS ask for.
 
     `nameservers` are addresses, IPv6 with `%` and the number of the scope if it has one. `search` holds the
@@ -157,7 +156,7 @@ def _parse_sortlist(text: bytes) -> list[tuple[int, int]]:
     while True:
         while text[position : position + 1] in (b" ", b"\t"):
             position += 1
-        net = _SORT_NET.match(text, position)
+        net = re.compile(_SORT_NET).match(text, position)
         assert net is not None  # it matches nothing, too
         if not net[0]:  # the end, a `;`, or an octet at which glibc would stay for ever
             return entries
@@ -167,7 +166,7 @@ def _parse_sortlist(text: bytes) -> list[tuple[int, int]]:
             continue
         mask = _class_mask(address)
         if text[position : position + 1] in (b"/", b"&"):
-            mask_text = _SORT_MASK.match(text, position + 1)
+            mask_text = re.compile(_SORT_MASK).match(text, position + 1)
             assert mask_text is not None
             position = mask_text.end()
             given = _inet_aton(mask_text[0])
@@ -204,14 +203,16 @@ _FLAGS = (  # in glibc's order: the first that begins the word counts
 )
 
 
-@dataclass(slots=True)
 class _Options:
     """The options met so far."""
 
-    ndots: int = 1
-    timeout: int = 5
-    attempts: int = 2
-    flags: set[bytes] = field(default_factory=set)
+    __slots__ = ("ndots", "timeout", "attempts", "flags")
+
+    def __init__(self) -> None:
+        self.ndots = 1
+        self.timeout = 5
+        self.attempts = 2
+        self.flags: set[bytes] = set()
 
     def read(self, text: bytes) -> None:
         """Take in one line of options (glibc's res_setoptions); unknown words mean nothing."""
@@ -231,7 +232,7 @@ class _Options:
 
 def _atoi(text: bytes, position: int) -> int:
     """C's atoi: blanks before the number are skipped, overflow wraps through long to int; no number is 0."""
-    number = _ATOI.match(text, position)
+    number = re.compile(_ATOI).match(text, position)
     if number is None:
         return 0
     digits = number[1].lstrip(b"+-0")

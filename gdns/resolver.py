@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, Unpack, cast
 from weakref import WeakSet
@@ -557,7 +556,7 @@ class Resolver:
     def _apply(self, system: Settings) -> Settings:
         """The system's settings with what this resolver was given put over them."""
         base = system.resolv_conf if self._shared.addresses is None else ResolvConf()
-        return replace(system, resolv_conf=replace(base, **self._overrides))  # type: ignore[arg-type]
+        return system._replace(resolv_conf=base._replace(**self._overrides))  # type: ignore[arg-type]
 
     # --- the end
 

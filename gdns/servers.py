@@ -9,10 +9,9 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gdns import _sockets
 from gdns.errors import ConfigError
@@ -30,17 +29,14 @@ LEAST_BURST = 32
 BUFFERED_FOR = 0.1  # seconds for which a question may lie in a server's buffer
 PROBE_INTERVAL = 0.5  # seconds between two looks at a server that failed
 
-_TEXT = re.compile(
-    r"""(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?
-        (?: \[(?P<bracketed>[^\]]*)\] (?: :(?P<port6>[^:]*))?
-          | (?P<v4>[^:\[\]]*) (?: :(?P<port4>[^:]*))?
-          | (?P<bare>[^\[\]]*) )""",
-    re.VERBOSE,
-)
+_TEXT = r"""(?x)
+    (?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?
+    (?: \[(?P<bracketed>[^\]]*)\] (?: :(?P<port6>[^:]*))?
+      | (?P<v4>[^:\[\]]*) (?: :(?P<port4>[^:]*))?
+      | (?P<bare>[^\[\]]*) )"""
 
 
-@dataclass(frozen=True)
-class ServerAddress:
+class ServerAddress(NamedTuple):
     """Where a DNS server is.
 
     `host` is a numeric address, `scope_id` the index of the interface of a link-local one, else 0.
@@ -59,7 +55,7 @@ class ServerAddress:
         """
         if not isinstance(text, str):
             raise TypeError(f"a name server is written as a str, not {type(text).__name__}")
-        found = _TEXT.fullmatch(text)
+        found = re.fullmatch(_TEXT, text)
         if found is None:
             raise ConfigError(f"name server {text!r}: expected ADDRESS, ADDRESS:PORT or [IPV6-ADDRESS]:PORT")
         scheme = (found["scheme"] or "udp").lower()

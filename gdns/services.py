@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gdns.files import WatchedFile
 
-_NUMBER = re.compile(rb"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9][0-9]*))")
+_NUMBER = rb"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9][0-9]*))"
 
 
 class Services:
@@ -68,7 +68,7 @@ def _port(number: bytes) -> int | None:
     """A port as strtoul reads it, in the bases of C; None unless it fits 32 bits, of which 16 count."""
     if number.isdigit() and not number.startswith(b"0") and len(number) < 10:
         return int(number) & 0xFFFF
-    found = _NUMBER.fullmatch(number)
+    found = re.fullmatch(_NUMBER, number)
     if found is None or len(number) > 100:
         return None
     sign, hexadecimal, octal, decimal = found.groups(b"")

@@ -1,12 +1,10 @@
 """The addresses this host would speak from, as the kernel tells them."""
 
 import _socket  # the sockets of `socket` may be gevent's, which would look literals up
-import ctypes
 import os
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fcntl import ioctl
 from socket import (
     AF_INET,
@@ -18,7 +16,9 @@ from socket import (
     if_indextoname,
     inet_ntop,
 )
+from typing import NamedTuple
 
+from gdns._sockets import dissolve
 from gdns.ordering import Source
 
 _KEEP = 1.0  # seconds an answer is good for
@@ -36,16 +36,11 @@ _IFA_F_DEPRECATED = 0x20
 _SIOCGIFHWADDR = 0x8927
 _TUNNELS = frozenset((768, 769, 776))  # ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_SIT
 
-_connect = ctypes.PyDLL(None).connect
-_connect.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
-_UNSPEC = bytes(16)  # a sockaddr of family AF_UNSPEC, which Python's connect cannot say
 
-
-@dataclass(frozen=True, slots=True)
-class _Interface:
+class _Interface(NamedTuple):
     """What is known of one of the host's addresses."""
 
-    index: int
+    number: int
     prefix_length: int
     flags: int
 
@@ -130,7 +125,7 @@ class Sources:
             prefix_length=interface.prefix_length,
             is_deprecated=interface.flags & (_IFA_F_DEPRECATED | _IFA_F_OPTIMISTIC) != 0,
             is_home=interface.flags & _IFA_F_HOMEADDRESS != 0,
-            is_native=self._is_native(interface.index),
+            is_native=self._is_native(interface.number),
         )
 
     def _source_address(self, destination: str) -> str:
@@ -139,7 +134,7 @@ class Sources:
         socket = self._sockets.get(family)
         if socket is None:
             socket = self._sockets[family] = _socket.socket(family, SOCK_DGRAM | SOCK_CLOEXEC)
-        _connect(socket.fileno(), _UNSPEC, len(_UNSPEC))
+        dissolve(socket.fileno())
         if family == AF_INET:
             socket.connect((destination, 0))
         else:

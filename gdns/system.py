@@ -8,7 +8,6 @@ cannot be imported. DNS records cannot be asked for.
 from __future__ import annotations
 
 import _socket
-import logging
 import os
 import socket
 from collections import deque
@@ -34,6 +33,7 @@ from gdns.approval import AddressPolicy, approved, approved_infos, check_policy
 from gdns.beside import Lookup, Service
 from gdns.entries import Failure, HostEntry
 from gdns.errors import HOST_TEXTS, ConfigError, GaiError, HostError
+from gdns.logs import WARNING, log
 from gdns.names import encode_idna
 from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
 from gdns.switch import Switch
@@ -46,8 +46,6 @@ T = TypeVar("T")
 
 BACKENDS = ("auto", "native", "libc")
 SWITCH = "GDNS_DISABLE"  # in the environment: everything goes to the system's own resolver
-
-log = logging.getLogger("gdns")
 
 _ThreadLocal: Any = local_base()
 _bells: WeakSet[Bell] = WeakSet()
@@ -401,7 +399,7 @@ class SystemFinder:
 
 def patch_dnspython() -> Switch:
     """As `gdns.dnspython.patch_dnspython`, where that cannot serve: dnspython is left as it is."""
-    log.warning("patch_dnspython: dnspython is left as it is, because %s", _missing)
+    log("gdns", WARNING, "patch_dnspython: dnspython is left as it is, because %s", _missing)
     return Switch(())
 
 
@@ -474,7 +472,7 @@ def serve_alone(reason: ImportError) -> None:
     """Say, once, that this backend serves because the extension modules cannot be imported."""
     global _missing
     _missing = f"{_missing} ({reason})"
-    log.warning("%s: the system's own resolver serves, and resolve() does not", _missing)
+    log("gdns", WARNING, "%s: the system's own resolver serves, and resolve() does not", _missing)
 
 
 _default: Resolver | None = None

@@ -29,6 +29,7 @@ LAYERS = (
     | {
         "hosts",
         "literals",
+        "logs",
         "names",
         "nsswitch",
         "refusals",

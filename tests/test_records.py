@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -635,7 +634,7 @@ def test_authenticated_data_is_believed_where_the_way_to_the_server_is_trusted(
 
     with serving(respond) as address:
         engine = make_engine(address)
-        settings = replace(engine.settings, resolv_conf=ResolvConf(trust_ad=is_trusted))
+        settings = engine.settings._replace(resolv_conf=ResolvConf(trust_ad=is_trusted))
         answer = records.resolve(engine._replace(settings=settings), "www.example")
     assert answer.is_authenticated is (is_trusted and is_set)
     assert bool(answer.response.flags & dns.flags.AD) is is_set

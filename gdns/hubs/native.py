@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import sys
@@ -20,6 +19,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from gdns.hubs.task import Task, join
 from gdns.hubs.waiter import Waiter
+from gdns.logs import ERROR, log
 from gdns.threads import local_base
 
 P = ParamSpec("P")
@@ -27,8 +27,6 @@ T = TypeVar("T")
 Greenlet = greenlet
 
 FEW_TIMERS = 64  # up to this many, cancelled ones may lie about
-
-log = logging.getLogger("gdns.hubs")
 
 
 class HubIdle(RuntimeError):
@@ -115,7 +113,7 @@ class NativeHub:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             self._throw_into_main(error)
         else:
-            log.error("%r failed", context, exc_info=error)
+            log("gdns.hubs", ERROR, "%r failed", context, error=error)
 
     def _run(self) -> None:
         while not self.closed:
