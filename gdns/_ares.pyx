@@ -23,6 +23,8 @@ dropped with tries under way ends them, and takes its channels and sockets along
 """
 
 cimport cython
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc cimport errno as c_errno
 from libc.string cimport memcmp, memcpy, memset
@@ -168,6 +170,9 @@ cdef void on_end(void* arg, int status, size_t timeouts, const ares_dns_record_t
     cdef Try attempt = <Try>arg
     cdef Channel channel = attempt.channel
     cdef Link link = attempt.link if attempt.link is not None else channel.stream  # the latter: never connected
+    if attempt.ended:  # it was told of when there was no memory for it
+        Py_DECREF(attempt)  # the reference taken in Channel.submit
+        return
     attempt.status = status
     attempt.ended = True
     if status != ARES_SUCCESS and link is not None and link.failure and not attempt.withdrawn:
@@ -636,6 +641,8 @@ cdef class AresLane:
     def __del__(self):
         if self.channels is not None:  # else it was never whole, and there was no memory for it
             self.close()
+            while self.ledger.take_ended() is not None:
+                pass  # one by one: as a chain they would go one inside the other, deeper than any stack
 
     cpdef Try ask(self, object server, _wire.Question question, int wishes=0):
         """Send `question` to `server` once. The try may already have ended when this returns.
@@ -715,11 +722,12 @@ cdef class AresLane:
 
     def close(self) -> None:
         """End every try and close every channel; safe to call twice."""
-        cdef Channel channel
+        cdef PyObject* value = NULL
+        cdef Py_ssize_t at = 0
         self.is_closed = True
-        while self.channels:
-            _, channel = self.channels.popitem()
-            channel.destroy()
+        while PyDict_Next(self.channels, &at, NULL, &value):  # which needs no memory
+            (<Channel>value).destroy()
+        self.channels.clear()
 
     def abandon(self) -> None:
         """Drop everything without a word to c-ares or the servers: what a child does after a fork."""

@@ -3,16 +3,21 @@ from gdns._ares cimport AresLane, Ledger, Try
 from gdns._sockets cimport Owner, Socket, Sockets
 
 cdef enum:
-    IDS_AT_ONCE = 256  # drawn from the kernel
+    IDS_AT_ONCE = 128  # drawn from the kernel: no signal interrupts the reading of 256 octets (getrandom(2))
 
 cdef class PlainTry(Try):
     cdef Port port  # that it waits on; None once it has ended or is c-ares' to carry
+    cdef bint is_sent
 
 
 cdef class Port(Socket):
     cdef object server
     cdef dict by_id  # id to PlainTry, of those that wait for a reply
-    cdef list outbox  # those of them that are not sent yet
+    cdef list outbox  # those of them that are not sent yet, and others that have left meanwhile
+    cdef Py_ssize_t at  # where in the outbox the next to be sent is
+    cdef bint is_queued  # it is among the unsent
+    cdef bint is_blocked  # the kernel has no room; it will say when it has
+    cdef Port next_unsent
     cdef int room  # for how many more questions
     cdef bint is_shared  # by look-ups that have nothing to do with each other
 
@@ -22,7 +27,7 @@ cdef class Ports(Owner):
     cdef Ledger ledger
     cdef dict shared  # server to its shared ports; the last one takes the next question
     cdef Port fresh  # for one look-up, and nothing sent from it yet
-    cdef list unsent  # ports with something in their outbox
+    cdef Port unsent  # the first of the ports with something to send
     cdef list truncated  # tries that have to be made over TCP
     cdef unsigned short ids[IDS_AT_ONCE]
     cdef int ids_left
@@ -30,8 +35,11 @@ cdef class Ports(Owner):
     cdef int submit(self, PlainTry attempt) except -1
     cdef Port port_for(self, server, _wire.Question question)
     cdef Port open_port(self, server, int room)
-    cdef int next_id(self, Port port) except -1
+    cdef object next_id(self, Port port)
+    cdef void queue(self, Port port) noexcept
+    cdef int send_all(self) except -1
     cdef int send(self, Port port) except -1
+    cdef Py_ssize_t refuse_sent(self, Port port) except -1
     cdef int receive(self, Port port) except -1
     cdef int take(self, Port port, const unsigned char* data, Py_ssize_t length) except -1
     cdef int examine(self, Port port, const unsigned char* data, Py_ssize_t length) except -2
@@ -39,7 +47,8 @@ cdef class Ports(Owner):
     cdef int leave(self, PlainTry attempt) except -1
     cdef int fail(self, Port port, int number) except -1
     cdef int close_port(self, Port port) except -1
-    cdef int close(self) except -1
+    cdef int cancel_all(self, server) except -1
+    cdef void drop_unsent(self) noexcept
 
 
 cdef class DatagramLane(AresLane):

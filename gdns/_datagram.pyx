@@ -12,17 +12,23 @@ cannot tell which lane an answer came by.
 Servers on loopback share ports: nobody can spoof from outside, and each holds as many questions as its
 buffer holds replies. To all others a port is opened for one look-up, its A and AAAA, and closed with it; so
 each question has an id and a source port that nobody can foretell (RFC 5452).
+
+Two things can happen wherever memory is asked for: there is none, or the garbage collector runs a finalizer,
+which may cancel tries or close the lane. So what has been begun is taken back when it cannot be finished,
+what ends tries asks for no memory, and who has asked for some looks again whether its try still waits.
 """
 
 cimport cython
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject
 from libc cimport errno as c_errno
 from libc.stdint cimport uint32_t
 from libc.string cimport memcmp
 
 from gdns cimport _wire
 from gdns._ares cimport (
-    DROPPED_DUPLICATE, DROPPED_MALFORMED, DROPPED_NO_MEMORY, DROPPED_NOT_OURS, DROPPED_SHORT,
-    DROPPED_UNKNOWN_ID, TAKEN, AresLane, Channel, Ledger, Try,
+    DROPPED_MALFORMED, DROPPED_NO_MEMORY, DROPPED_NOT_OURS, DROPPED_SHORT, DROPPED_UNKNOWN_ID, TAKEN,
+    AresLane, Ledger, Try,
 )
 from gdns._libcares cimport ARES_SUCCESS
 from gdns._sockets cimport BATCH, Socket, Sockets, sockaddr
@@ -83,7 +89,6 @@ cdef class Ports(Owner):
         self.sockets = sockets
         self.ledger = ledger
         self.shared = {}
-        self.unsent = []
         self.truncated = []
 
     # --- asking
@@ -94,13 +99,17 @@ cdef class Ports(Owner):
         if port is None:
             self.end(attempt, CONNECTION_REFUSED, c_errno.errno)
             return 0
-        attempt.id = self.next_id(port)
-        port.by_id[attempt.id] = attempt
+        try:
+            attempt.id = self.next_id(port)
+            port.outbox.append(attempt)
+            port.by_id[attempt.id] = attempt
+        except:
+            if not port.is_shared and not port.by_id:
+                self.close_port(port)  # nobody would ever leave it
+            raise
         attempt.port = port
         port.room -= 1
-        if not port.outbox:
-            self.unsent.append(port)
-        port.outbox.append(attempt)
+        self.queue(port)
         return 0
 
     cdef Port port_for(self, server, _wire.Question question):
@@ -137,7 +146,11 @@ cdef class Ports(Owner):
         port = self.open_port(server, room)
         if port is not None:
             port.is_shared = True
-            ports.append(port)
+            try:
+                ports.append(port)
+            except MemoryError:
+                self.close_port(port)
+                raise
         return port
 
     cdef Port open_port(self, server, int room):
@@ -155,29 +168,51 @@ cdef class Ports(Owner):
             return None
         return port
 
-    cdef int next_id(self, Port port) except -1:
+    cdef object next_id(self, Port port):
         """An id that nobody can foretell, and that nothing on this port waits for."""
-        cdef int id
         while True:
             if not self.ids_left:
                 if getrandom(self.ids, sizeof(self.ids), 0) != sizeof(self.ids):
                     raise OSError(c_errno.errno, "the system gave no random octets")
                 self.ids_left = IDS_AT_ONCE
             self.ids_left -= 1
-            id = self.ids[self.ids_left]
+            id = <int>self.ids[self.ids_left]
             if id not in port.by_id:
                 return id
 
+    cdef void queue(self, Port port) noexcept:
+        """Have a port's outbox sent at the next flush."""
+        if not port.is_queued and not port.is_blocked:
+            port.is_queued = True
+            port.next_unsent = self.unsent
+            self.unsent = port
+
+    cdef int send_all(self) except -1:
+        cdef Port port
+        while self.unsent is not None:
+            port = self.unsent
+            self.unsent = port.next_unsent
+            port.next_unsent = None
+            port.is_queued = False
+            self.send(port)
+        return 0
+
     cdef int send(self, Port port) except -1:
         """Send what waits in a port's outbox; what the kernel has no room for stays there."""
-        cdef PlainTry attempt
-        cdef list waiting = port.outbox
-        cdef int count, sent
+        cdef PlainTry attempt, first
+        cdef Py_ssize_t at
+        cdef int count, sent, number
         cdef unsigned int flags
-        port.outbox = []
-        while waiting:
+        while port.fd >= 0:
             count = 0
-            for attempt in waiting[:BATCH]:
+            at = port.at
+            while count < BATCH and at < len(port.outbox):
+                attempt = <PlainTry>port.outbox[at]
+                at += 1
+                if attempt.port is not port:
+                    continue  # it was cancelled before it was sent
+                if not count:
+                    first = attempt
                 flags = 0 if attempt.wishes & _NO_RECURSION else _wire.RECURSION_DESIRED
                 if attempt.wishes & _AUTHENTIC_DATA:
                     flags |= _wire.AUTHENTIC_DATA
@@ -187,22 +222,48 @@ cdef class Ports(Owner):
                     count, _wire.write_query(self.sockets.room(count), attempt.question, attempt.id, flags, 0, False)
                 )
                 count += 1
+            if not count:
+                port.outbox.clear()
+                port.at = 0
+                return 0
             sent = self.sockets.send_batch(port, count)
-            if sent >= 0:
-                del waiting[:sent]
-            elif c_errno.errno == c_errno.EAGAIN:
-                port.outbox = waiting
-                self.sockets.watch(port, EPOLLIN | EPOLLOUT)
+            number = c_errno.errno
+            while sent > 0:
+                attempt = <PlainTry>port.outbox[port.at]
+                port.at += 1
+                if attempt.port is port:
+                    attempt.is_sent = True
+                    sent -= 1
+            if sent == 0:
+                continue
+            if number == c_errno.EAGAIN:
+                port.is_blocked = True
+                if self.sockets.watch(port, EPOLLIN | EPOLLOUT) < 0:
+                    self.fail(port, number)
                 return 0
-            elif c_errno.errno in (c_errno.ENOBUFS, c_errno.ENOMEM, c_errno.EPERM):
-                attempt = waiting.pop(0)  # what the next message would not meet
-                self.leave(attempt)
-                self.end(attempt, CONNECTION_REFUSED, c_errno.errno)
-            else:
-                return self.fail(port, c_errno.errno)
-            if waiting and port.fd < 0:
-                return 0
+            if number in (c_errno.ENOBUFS, c_errno.ENOMEM, c_errno.EPERM):
+                self.leave(first)  # what the next message would not meet
+                self.end(first, CONNECTION_REFUSED, number)
+            elif number != c_errno.ECONNREFUSED or not self.refuse_sent(port):
+                return self.fail(port, number)
         return 0
+
+    cdef Py_ssize_t refuse_sent(self, Port port) except -1:
+        """End what was sent before a message that met a refusal: it was theirs (udp(7)). How many that were.
+
+        The message itself has not been sent, and the server may be back.
+        """
+        cdef PlainTry attempt
+        cdef list refused
+        try:
+            refused = [attempt for attempt in port.by_id.values() if (<PlainTry>attempt).is_sent]
+        except MemoryError:
+            return 0
+        for attempt in refused:
+            if attempt.port is port:
+                self.leave(attempt)
+                self.end(attempt, CONNECTION_REFUSED, c_errno.ECONNREFUSED)
+        return len(refused)
 
     # --- what arrives
 
@@ -211,9 +272,10 @@ cdef class Ports(Owner):
         if events & (EPOLLIN | EPOLLERR | EPOLLHUP):
             self.receive(port)
         if events & EPOLLOUT and port.fd >= 0:
-            self.sockets.watch(port, EPOLLIN)
-            if port.outbox:
-                self.unsent.append(port)
+            if self.sockets.watch(port, EPOLLIN) < 0:
+                return self.fail(port, c_errno.errno)
+            port.is_blocked = False
+            self.queue(port)
         return 0
 
     cdef int receive(self, Port port) except -1:
@@ -256,6 +318,8 @@ cdef class Ports(Owner):
         if type(found) is not _wire.Reply:
             return DROPPED_MALFORMED if found == _wire.REFUSED_MALFORMED else DROPPED_NOT_OURS
         reply = <_wire.Reply>found
+        if attempt.port is not port:
+            return DROPPED_UNKNOWN_ID  # a finalizer has ended it just now
         if reply.flags & TRUNCATED:
             self.truncated.append(attempt)
             self.leave(attempt)
@@ -279,8 +343,6 @@ cdef class Ports(Owner):
         attempt.port = None
         port.by_id.pop(attempt.id, None)
         port.room += 1
-        if port.outbox and attempt in port.outbox:
-            port.outbox.remove(attempt)
         if not port.is_shared and not port.by_id:
             self.close_port(port)
         return 0
@@ -288,12 +350,13 @@ cdef class Ports(Owner):
     cdef int fail(self, Port port, int number) except -1:
         """A system call on a port has failed: its tries end, for none of them would fare better."""
         cdef PlainTry attempt
-        tries = list(port.by_id.values())
-        self.close_port(port)
-        for attempt in tries:
+        cdef PyObject* value = NULL
+        cdef Py_ssize_t at = 0
+        while PyDict_Next(port.by_id, &at, NULL, &value):
+            attempt = <PlainTry>value
             attempt.port = None
             self.end(attempt, CONNECTION_REFUSED, number)
-        return 0
+        return self.close_port(port)
 
     cdef int close_port(self, Port port) except -1:
         ports = self.shared.get(port.server) if port.is_shared else None
@@ -303,18 +366,42 @@ cdef class Ports(Owner):
             self.fresh = None
         port.by_id.clear()
         port.outbox.clear()
+        port.at = 0
+        port.is_blocked = False
         self.sockets.close_socket(port)
         return 0
 
-    cdef int close(self) except -1:
-        """Close every port; what waits on one ends without a reply."""
+    cdef int cancel_all(self, server) except -1:
+        """End without a reply what waits for `server`, and close its ports; None: for any."""
+        cdef PlainTry attempt
         cdef Socket sock
-        for sock in list(self.sockets.by_handle.values()):
-            if sock.owner is self:
+        cdef PyObject* value
+        cdef Py_ssize_t at
+        for attempt in self.truncated:
+            if not attempt.ended and (server is None or attempt.server is server):
+                self.end(attempt, CONNECTION_REFUSED, ECANCELED)
+        try:
+            for sock in list(self.sockets.by_handle.values()):
+                if sock.owner is self and (server is None or (<Port>sock).server is server):
+                    self.fail(<Port>sock, ECANCELED)
+            return 0
+        except MemoryError:
+            pass  # then without a list: slower, for it begins anew after each
+        at = 0
+        while PyDict_Next(self.sockets.by_handle, &at, NULL, &value):
+            sock = <Socket>value
+            if sock.owner is self and (server is None or (<Port>sock).server is server):
                 self.fail(<Port>sock, ECANCELED)
-        self.shared.clear()
-        self.unsent.clear()
+                at = 0
         return 0
+
+    cdef void drop_unsent(self) noexcept:
+        cdef Port port
+        while self.unsent is not None:  # one by one: a chain would go one inside the other
+            port = self.unsent
+            self.unsent = port.next_unsent
+            port.next_unsent = None
+            port.is_queued = False
 
 
 @cython.no_gc_clear  # `close` is called while everything is still there
@@ -335,6 +422,8 @@ cdef class DatagramLane(AresLane):
         attempt.wishes = wishes
         attempt.sent_at = gdns_plain_monotonic()
         self.ports.submit(attempt)
+        if self.is_closed:  # by a finalizer, while a port was made
+            self.ports.cancel_all(None)
         return attempt
 
     cpdef object cancel(self, Try attempt):
@@ -354,17 +443,13 @@ cdef class DatagramLane(AresLane):
     @property
     def needs_flush(self) -> bool:
         """Whether something is to be sent, arrived, or was cancelled, since the last flush."""
-        return bool(self.ports.unsent or self.ports.truncated or self.ledger.ready)
+        return self.ports.unsent is not None or bool(self.ports.truncated or self.ledger.ready)
 
     cpdef object flush(self):
         """Send what waits to be sent, and let c-ares deal with what is its own."""
-        cdef Port port
         cdef PlainTry attempt
         self.ports.fresh = None
-        while self.ports.unsent:
-            port = self.ports.unsent.pop()
-            if port.fd >= 0 and port.outbox:
-                self.ports.send(port)
+        self.ports.send_all()
         while self.ports.truncated:
             attempt = self.ports.truncated.pop()
             if not attempt.ended:
@@ -379,29 +464,31 @@ cdef class DatagramLane(AresLane):
             self.submit(attempt)
         except OSError as error:
             self.ports.end(attempt, CONNECTION_REFUSED, error.errno or c_errno.ECONNREFUSED)
-        except MemoryError:
+        except (MemoryError, RuntimeError):  # the latter: the lane is closed
             if not attempt.ended:
+                attempt.disowned = False  # there is somebody who wants to hear of it, now
                 self.ports.end(attempt, CONNECTION_REFUSED, c_errno.ENOMEM)
         return 0
 
     def forget(self, server) -> None:
         """Close everything that leads to `server`; tries under way end without a reply."""
-        cdef Socket sock
-        for sock in list(self.sockets.by_handle.values()):
-            if sock.owner is self.ports and (<Port>sock).server is server:
-                self.ports.fail(<Port>sock, ECANCELED)
+        self.ports.cancel_all(server)
         AresLane.forget(self, server)
 
     def close(self) -> None:
         """End every try, and close every port and channel; safe to call twice."""
+        self.is_closed = True
         if self.ports is not None:  # else there was no memory for them, and this is `__del__`
-            self.ports.close()
+            self.ports.cancel_all(None)
+            self.ports.truncated.clear()
+            self.ports.shared.clear()
+            self.ports.drop_unsent()
         AresLane.close(self)
 
     def abandon(self) -> None:
         """Drop everything without a word to the servers: what a child does after a fork."""
+        self.ports.drop_unsent()
         self.ports.shared.clear()
-        self.ports.unsent.clear()
         self.ports.truncated.clear()
         self.ports.fresh = None
         AresLane.abandon(self)
@@ -410,7 +497,7 @@ cdef class DatagramLane(AresLane):
     def pending(self) -> int:
         """How many tries are under way."""
         cdef Socket sock
-        total = AresLane.pending.__get__(self)
+        total = AresLane.pending.__get__(self) + len(self.ports.truncated)
         for sock in self.sockets.by_handle.values():
             if sock.owner is self.ports:
                 total += len((<Port>sock).by_id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from greenlet import getcurrent
+
 from gdns.hubs.native import HubIdle, NativeHub
 from gdns.hubs.protocol import Hub, Timer, Watch
 from gdns.hubs.task import Task
@@ -18,10 +20,14 @@ _modules = sys.modules
 def current(explicit: Hub | None = None) -> Hub:
     """The explicit hub; else this thread's of gevent, if it has one or has patched anything; else gdns' own.
 
+    A task of gdns' own hub gets that one, whatever else there is: nothing but this hub can wake it.
     To be asked for every lookup: gevent may patch after we were imported, and makes its hub later still.
     """
     if explicit is not None:
         return explicit
+    caller = getcurrent()
+    if isinstance(caller, Task):
+        return caller.hub
     if _modules.get("gevent") is not None:  # importing it ourselves would choose for the program
         hub = _gevent_hub()
         if hub is not None:

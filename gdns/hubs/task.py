@@ -28,13 +28,13 @@ class Task(greenlet, Generic[T_co]):
         self.exception: BaseException | None = None
         self.ended = False
         self.on_end: list[Callable[[Task[object]], object]] = []
-        self._hub = hub
+        self.hub = hub
         self._function = function
         hub.call_soon(self._begin)
 
     def get(self) -> T_co:
         """Wait for the end: what the function returned, or raise what it raised."""
-        self._hub.join(self)
+        self.hub.join(self)
         if self.exception is not None:
             raise self.exception
         return self.value  # type: ignore[return-value]  # it ended without an exception, so this is what it returned
@@ -51,7 +51,7 @@ class Task(greenlet, Generic[T_co]):
                 self.throw(reason)
 
         if self:
-            self._hub.call_soon(throw)
+            self.hub.call_soon(throw)
         elif not self.ended:
             self._function = fail
 

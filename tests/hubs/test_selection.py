@@ -45,6 +45,20 @@ print(current().name, current().greenlet is hub, current() is current())
     ) == ["native", "gevent", "True", "True"]
 
 
+def test_a_task_of_the_native_hub_gets_that_one_beside_a_gevent_hub(run_python):
+    """Only the hub that runs a greenlet can wake it: on gevent's, its look-up would never end."""
+    assert run_python(
+        """
+import gevent
+from gdns.hubs import NativeHub, current
+gevent.get_hub()
+hub = NativeHub.of_this_thread()
+task = hub.spawn(lambda: current() is hub)
+print(task.get(), current().name)
+"""
+    ) == ["True", "gevent"]
+
+
 @pytest.mark.parametrize("order", ["gevent first", "gdns first"])
 def test_after_patching_gevents_hub_is_made_if_need_be(run_python, order):
     patch = "from gevent import monkey; monkey.patch_all()\n"
