@@ -16,25 +16,19 @@ from __future__ import annotations
 
 import importlib
 import os
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gdns._version import __version__
 from gdns.errors import AddressRefused, ConfigError, GaiError, HostError, ResolverClosed
-from gdns.overrides import override
-
-try:
-    from gdns.resolver import Resolver, default_resolver
-except ImportError as error:  # an extension module, or the c-ares that they need
-    if not TYPE_CHECKING:
-        from gdns.system import Resolver, default_resolver, serve_alone
-
-        serve_alone(error)
 
 if TYPE_CHECKING:
     from gdns import policy as policy
     from gdns.dnspython import patch_dnspython
+    from gdns.overrides import override
     from gdns.patch import patch_socket
     from gdns.records import NXDOMAIN, YXDOMAIN, LifetimeTimeout, NoAnswer, NoNameservers
+    from gdns.resolver import Resolver, default_resolver
     from gdns.watch import watch_blocking
 
     _of_default = Resolver()
@@ -73,7 +67,7 @@ _METHODS = (
     "flush",
     "stats",
 )
-_SWITCHES = {"patch_socket": "gdns.patch", "watch_blocking": "gdns.watch"}
+_ELSEWHERE = {"override": "gdns.overrides", "patch_socket": "gdns.patch", "watch_blocking": "gdns.watch"}
 _EXCEPTIONS_OF_RESOLVE = ("NXDOMAIN", "LifetimeTimeout", "NoAnswer", "NoNameservers", "YXDOMAIN")
 
 __all__ = [
@@ -114,25 +108,40 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is not needed by everybody when it is first asked for (PEP 562)."""
+    """Load what is not needed by everybody, or not yet, when it is first asked for (PEP 562)."""
     value: object
-    if name in _METHODS:
-        value = getattr(default_resolver(), name)
+    if name in ("Resolver", "default_resolver"):
+        value = getattr(_engine(), name)
+    elif name in _METHODS:
+        value = getattr(_engine().default_resolver(), name)
     elif name == "patch_dnspython":
-        is_alone = Resolver.__module__ == "gdns.system"
-        value = importlib.import_module("gdns.system" if is_alone else "gdns.dnspython").patch_dnspython
+        value = importlib.import_module("gdns.system" if _is_alone() else "gdns.dnspython").patch_dnspython
     elif name in _EXCEPTIONS_OF_RESOLVE:
         # brings dnspython, whose own exceptions stand in for ours where these cannot occur
-        is_alone = Resolver.__module__ == "gdns.system"
-        value = getattr(importlib.import_module("dns.resolver" if is_alone else "gdns.records"), name)
+        value = getattr(importlib.import_module("dns.resolver" if _is_alone() else "gdns.records"), name)
     elif name == "policy":
         return importlib.import_module("gdns.policy")
-    elif name in _SWITCHES:
-        value = getattr(importlib.import_module(_SWITCHES[name]), name)
+    elif name in _ELSEWHERE:
+        value = getattr(importlib.import_module(_ELSEWHERE[name]), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _engine() -> ModuleType:
+    """The module that serves: gdns' own engine or, where it cannot be imported, the system's resolver."""
+    try:
+        return importlib.import_module("gdns.resolver")
+    except ImportError as error:  # an extension module, or the c-ares that they need
+        alone = importlib.import_module("gdns.system")
+        alone.serve_alone(error)
+        return alone
+
+
+def _is_alone() -> bool:
+    """Whether the system's resolver serves because ours cannot be imported."""
+    return bool(_engine().__name__ == "gdns.system")
 
 
 def __dir__() -> list[str]:

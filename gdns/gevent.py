@@ -11,7 +11,6 @@ import functools
 import sys
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from math import ceil
 from socket import AF_INET, AI_CANONNAME, SOCK_STREAM, gaierror, herror
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -189,7 +188,7 @@ class _OfGevent(resolver.Resolver):
     """A resolver for which the rest of resolv.conf counts, too, where its servers are replaced."""
 
     def _apply(self, system: Settings) -> Settings:
-        return replace(system, resolv_conf=replace(system.resolv_conf, **self._overrides))  # type: ignore[arg-type]
+        return system._replace(resolv_conf=system.resolv_conf._replace(**self._overrides))  # type: ignore[arg-type]
 
 
 def _resolver_for(hub: GeventHub) -> resolver.Resolver:

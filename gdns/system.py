@@ -471,6 +471,8 @@ _missing = "gdns' extension modules cannot be imported"  # with the reason, once
 def serve_alone(reason: ImportError) -> None:
     """Say, once, that this backend serves because the extension modules cannot be imported."""
     global _missing
+    if "(" in _missing:
+        return
     _missing = f"{_missing} ({reason})"
     log("gdns", WARNING, "%s: the system's own resolver serves, and resolve() does not", _missing)
 

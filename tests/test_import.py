@@ -32,7 +32,7 @@ GOAL = 0.025  # seconds of CPU over Python with greenlet
 
 
 def run(program: str) -> tuple[str, float]:
-    """What a program prints, and the seconds of CPU it took; without `site`, which loads modules of its own."""
+    """What a program prints, and the seconds of CPU it took; without `site`, which loads other modules."""
     program = f"import sys; sys.path[:0] = {PATH}; import greenlet\n{program}"
     with subprocess.Popen([sys.executable, "-S", "-c", program], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
