@@ -1,0 +1,1 @@
+"""Whoever asks cannot tell which lane an answer came by."""
