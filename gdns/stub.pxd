@@ -60,6 +60,7 @@ cdef class Stub(Turns):
     cdef _fail(self, Flight flight, double now)
     @cython.locals(attempt=Try, wakes=object)
     cdef _land(self, Flight flight, Outcome outcome)
+    cdef _on_mishap(self, Try attempt, error)
     cdef _give_up(self, Try attempt)
     @cython.locals(flight=Flight)
     cdef _pump(self, Server server, double now)

@@ -396,12 +396,7 @@ class Stub(Turns):
         flight.outcome = outcome
         if flight.failures is not None:
             outcome.failures = tuple(flight.failures)
-        if self.cache is not None and outcome.reply is not None:
-            self.cache.put(outcome, flight.wishes)
-        self.counters.note(outcome, bool(flight.waiters) or flight.is_wanted)
-        if self.hooks.on_outcome:
-            self._tell(self.hooks.on_outcome, outcome)
-        del self._flights[flight.key]
+        self._flights.pop(flight.key, None)
         if flight.slot is not None:
             flight.slot.pop(flight, None)
         if flight.attempt is not None:
@@ -419,6 +414,22 @@ class Stub(Turns):
                     self._waking.append(wakes.waiter)
             else:
                 self._waking.append(wakes)
+        try:  # what goes wrong from here on is no concern of theirs
+            if self.cache is not None and outcome.reply is not None:
+                self.cache.put(outcome, flight.wishes)
+            self.counters.note(outcome, bool(flight.waiters) or flight.is_wanted)
+            if self.hooks.on_outcome:
+                self._tell(self.hooks.on_outcome, outcome)
+        except Exception as error:
+            self.hub.handle_error(self, error)
+
+    def _on_mishap(self, attempt: Try, error: Exception) -> None:
+        """A try that ended could not be dealt with, for want of memory or by our fault: nobody waits on."""
+        self.hub.handle_error(self, error)
+        flight = attempt.flight
+        if isinstance(flight, Flight) and flight.outcome is None:
+            detail = str(error) or type(error).__name__
+            self._land(flight, Outcome(flight.question, UNREACHABLE, None, "", flight.attempts, 0.0, detail))
 
     def _give_up(self, attempt: Try) -> None:
         attempt.flight = None

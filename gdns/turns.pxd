@@ -34,6 +34,7 @@ cdef class Turns:
     cdef _open(self)
     cdef bint _is_busy(self) except -1
     cdef _on_end(self, Try attempt, double now)
+    cdef _on_mishap(self, Try attempt, error)
     cdef _fall_due(self, item, double now)
     cdef _end(self)
     cpdef close(self)

@@ -88,6 +88,10 @@ class Turns:
         """A try has ended."""
         raise NotImplementedError
 
+    def _on_mishap(self, attempt: Try, error: Exception) -> None:
+        """Dealing with a try that ended has failed."""
+        raise NotImplementedError
+
     def _fall_due(self, item: object, now: float) -> None:
         """Something that was put in by `_put_due` has fallen due; alarms are seen to already."""
         raise NotImplementedError
@@ -152,7 +156,10 @@ class Turns:
                 if attempt is None and not self._waking and not self._told:
                     break
                 while attempt is not None:
-                    self._on_end(attempt, now)
+                    try:
+                        self._on_end(attempt, now)
+                    except Exception as error:
+                        self._on_mishap(attempt, error)
                     attempt = lane.take_ended()
                 while self._told:
                     self._call_hook()

@@ -398,3 +398,26 @@ def test_a_failure_is_not_asked_about_again_for_a_second(stub, dns_server, clock
     clock.now += 1.1
     stub.query(question())
     assert dns_server.query_count > asked
+
+
+def test_a_cache_that_cannot_take_an_answer_keeps_it_from_nobody(
+    make_stub, dns_server, run_all, caplog, capfd
+):
+    broken = []
+
+    def clock() -> float:
+        if broken:
+            raise MemoryError
+        return 1000.0
+
+    stub = make_stub(cache=Cache(clock=clock))
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    dns_server.fault(None, delay(0.1))
+    Hook(stub.hooks, "on_query", lambda asked, server: broken.append(True))  # once it has been sent
+    outcomes = run_all([lambda: stub.query(question())] * 5)
+    assert [outcome.addresses for outcome in outcomes] == [("192.0.2.7",)] * 5
+    assert "MemoryError" in caplog.text + capfd.readouterr().err
+    broken.clear()
+    dns_server.heal()
+    assert stub.query(question("none.example.")).status is status.NXDOMAIN, "the stub goes on"
+    assert stub.pending == 0
