@@ -47,6 +47,11 @@ from gdns.forward import BROADCAST, approved_entry, find, first_address, gai_err
 from gdns.nss import Nss
 from gdns.outcome import CLOSED, Outcome
 
+# as plain integers: the socket module's enumerations take a hundred times longer to combine
+_AI_ADDRCONFIG: Final = int(AI_ADDRCONFIG)
+_AI_CANONNAME: Final = int(AI_CANONNAME)
+_AI_NUMERICSERV: Final = int(AI_NUMERICSERV)
+_AI_PASSIVE: Final = int(AI_PASSIVE)
 _AI_FLAGS: Final = 0x7FF  # all of netdb.h's, with two that are no longer looked at
 _NI_FLAGS: Final = 0xFF
 _NI_IDN: Final = 0x20  # the socket module has no name for it
@@ -78,7 +83,7 @@ def getaddrinfo(
     """
     hints = hints_of(family, type, proto, flags)
     name = None if host is None else text_of("getaddrinfo", host, nss.is_idna2008)
-    ends = endpoints(port, hints.type, hints.proto, hints.flags & AI_NUMERICSERV != 0, nss.services)
+    ends = endpoints(port, hints.type, hints.proto, hints.flags & _AI_NUMERICSERV != 0, nss.services)
     sys.audit("socket.getaddrinfo", host, port, family, type, proto)
     ends_at = nss.ends_at()
     if name is None or name == "*":
@@ -119,7 +124,7 @@ def getaddrinfo(
         else:
             for kind, protocol, number in ends:
                 infos.append((AF_INET, kind, protocol, "", (address, number)))
-    if hints.flags & AI_CANONNAME:
+    if hints.flags & _AI_CANONNAME:
         canonical_name = _as_utf8(found.names()[0])
         infos[0] = (*infos[0][:3], canonical_name, infos[0][4])
     return infos
@@ -150,11 +155,11 @@ def lookup(nss: Nss, host: str, family: int = 0, lifetime: float | None = None) 
 
 def _checked(nss: Nss, hints: Hints, name: str | None) -> Hints:
     """The hints, narrowed down by AI_ADDRCONFIG. Raises GaiError for what getaddrinfo(3) refuses."""
-    if hints.flags & ~_AI_FLAGS or (hints.flags & AI_CANONNAME and name is None):
+    if hints.flags & ~_AI_FLAGS or (hints.flags & _AI_CANONNAME and name is None):
         raise GaiError(EAI_BADFLAGS)
     if hints.family not in _FAMILIES:
         raise GaiError(EAI_FAMILY)
-    if hints.flags & AI_ADDRCONFIG:
+    if hints.flags & _AI_ADDRCONFIG:
         has_ipv4, has_ipv6 = nss.sources.families()
         if hints.family == AF_UNSPEC:
             if has_ipv4 != has_ipv6:
@@ -166,7 +171,7 @@ def _checked(nss: Nss, hints: Hints, name: str | None) -> Hints:
 
 def _this_host(hints: Hints) -> HostEntry:
     """The addresses to connect to, or with AI_PASSIVE to listen at, where no host is named."""
-    addresses = _ANY if hints.flags & AI_PASSIVE else _LOOPBACK
+    addresses = _ANY if hints.flags & _AI_PASSIVE else _LOOPBACK
     return HostEntry(addresses[hints.family], "")
 
 

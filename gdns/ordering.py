@@ -54,7 +54,7 @@ class Policy:
         self._networks: dict[int, tuple[int, int, int]] = {}
         rows = (*gai_conf.labels, *gai_conf.precedences)
         self._mixed = {row.network >> 64 for row in rows if row.bits > 64} | {0}
-        self._mixed_ipv4 = any(row.bits > 112 for row in rows) or any(
+        self._mixed_ipv4 = any(row.bits > 112 and row.network >> 32 == 0xFFFF for row in rows) or any(
             row.bits > 16 for row in gai_conf.scopes
         )
         self._verdicts: dict[str, _Verdict] = {}
