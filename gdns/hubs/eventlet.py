@@ -34,7 +34,7 @@ class EventletHub:
     name = "eventlet"
 
     def __init__(self, hub: BaseHub) -> None:
-        self._hub = hub
+        self._hub: Any = hub  # eventlet has no types
         self._pid = os.getpid()
         self._open: set[Callable[[], None]] = set()  # what closes the watches and timers made here
         self._calls: deque[Callable[[], object]] = deque()
@@ -114,7 +114,7 @@ class EventletHub:
         finally:
             self._turn = self._hub.schedule_call_global(0, self._make_calls) if calls else None
 
-    def _live_hub(self) -> BaseHub:
+    def _live_hub(self) -> Any:
         """The hub, still the calling thread's."""
         if getattr(_this_thread, "hub", None) is not self._hub:
             raise RuntimeError("this is not the calling thread's eventlet hub, or no longer")
