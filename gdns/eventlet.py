@@ -1,7 +1,7 @@
 """Puts gdns in the place of eventlet's own resolver, greendns.
 
-    import gdns.eventlet
-    gdns.eventlet.install()  # at any time, before or after eventlet.monkey_patch()
+import gdns.eventlet
+gdns.eventlet.install()  # at any time, before or after eventlet.monkey_patch()
 """
 
 from __future__ import annotations

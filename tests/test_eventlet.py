@@ -23,7 +23,7 @@ if not eventlet.patcher.is_monkey_patched("socket"):
     socket = green
 gdns.default_resolver().set_servers([os.environ["SERVER"]])
 """
-NAMES = "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr getnameinfo getfqdn".split()
+NAMES = ["getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getfqdn"]
 
 setups = pytest.mark.parametrize(
     "setup", [BEFORE, AFTER, GREEN], ids=["install, patch", "patch, install", "not patched"]
@@ -38,7 +38,9 @@ def run(dns_server):
         dns_server.add(f"{name} 300 A 127.0.0.1", f"{name} 300 AAAA ::1")
 
     def run(program, **environment):
-        environ = {key: value for key, value in os.environ.items() if not key.startswith(("EVENTLET", "GDNS"))}
+        environ = {
+            key: value for key, value in os.environ.items() if not key.startswith(("EVENTLET", "GDNS"))
+        }
         environ |= {"EVENTLET_TESTS": "1", "SERVER": dns_server.address}  # it warns of its own age, otherwise
         done = subprocess.run(
             [sys.executable, "-W", "error", "-W", "ignore:Using fork:DeprecationWarning", "-c", program],

@@ -44,7 +44,7 @@ class EventletHub:
     @staticmethod
     def of_this_thread() -> EventletHub | None:
         """The calling thread's, made if eventlet has patched anything; None where eventlet is not in use."""
-        hub = getattr(_this_thread, "hub", None)
+        hub = _hub_of_this_thread()
         if hub is None:
             if not patcher.already_patched:
                 return None
@@ -65,7 +65,7 @@ class EventletHub:
         """The greenlet that runs the event loop: another one each time that an exception has ended that."""
         hub = self._hub
         runs: Greenlet = hub.greenlet
-        if runs.dead and getattr(_this_thread, "hub", None) is hub:
+        if runs.dead and _hub_of_this_thread() is hub:
             hub.ensure_greenlet()
             runs = hub.greenlet
         return runs
@@ -79,7 +79,7 @@ class EventletHub:
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         self._calls.append(callback)
-        if self._turn is None and getattr(_this_thread, "hub", None) is self._hub:
+        if self._turn is None and _hub_of_this_thread() is self._hub:
             self._turn = self._hub.schedule_call_global(0, self._make_calls)
 
     def switch(self) -> object:
@@ -116,7 +116,7 @@ class EventletHub:
 
     def _live_hub(self) -> Any:
         """The hub, still the calling thread's."""
-        if getattr(_this_thread, "hub", None) is not self._hub:
+        if _hub_of_this_thread() is not self._hub:
             raise RuntimeError("this is not the calling thread's eventlet hub, or no longer")
         return self._hub
 
@@ -128,7 +128,7 @@ class EventletHub:
             return
         self._pid = os.getpid()
         hub = self._hub
-        poll = getattr(hub, "poll", None)
+        poll: Any = getattr(hub, "poll", None)
         if not hasattr(poll, "fileno"):
             return  # poll's and select's sets are the process' own
         poll.close()
@@ -208,7 +208,7 @@ class EventletTimer:
         self._callback = None
         self._hub._open.discard(self.cancel)
         timer = self._timer
-        if getattr(_this_thread, "hub", None) is self._hub._hub:
+        if _hub_of_this_thread() is self._hub._hub:
             timer.cancel()
         else:  # eventlet would tell this thread's hub, and make one for that
             timer.called = True
@@ -225,13 +225,17 @@ class EventletTimer:
             self._hub.handle_error(callback, error)
 
 
+def _hub_of_this_thread() -> Any:
+    return getattr(_this_thread, "hub", None)
+
+
 def _ignore(error: BaseException) -> None:
     """eventlet's word that a descriptor was closed and opened anew, which would be our mistake."""
 
 
 def _after_fork_in_child() -> None:
     for adapter in list(_adapters):
-        if getattr(_this_thread, "hub", None) is adapter._hub and not sys.is_finalizing():
+        if _hub_of_this_thread() is adapter._hub and not sys.is_finalizing():
             adapter._part_from_parent()
 
 
