@@ -7,7 +7,6 @@ import errno
 import os
 import select
 import socket
-import sys
 from collections.abc import Callable, Iterable
 from math import inf, isfinite
 from socket import (  # type: ignore[attr-defined]
@@ -19,12 +18,13 @@ from socket import (  # type: ignore[attr-defined]
     SOL_SOCKET,
 )
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from gdns.approval import is_approved
 from gdns.errors import EAI_ADDRFAMILY, AddressRefused, ConfigError, GaiError
 from gdns.hubs.waiter import Waiter
 from gdns.refusals import Refusals
+from gdns.threads import original
 
 if TYPE_CHECKING:
     from gdns.beside import Finder, Lookup, Service
@@ -362,7 +362,7 @@ def _check_delay(what: str, value: object, least: float, most: float) -> None:
 
 def _epoll_class() -> type[select.epoll]:
     """What gevent and eventlet take out of the module when they patch it."""
-    return cast("type[select.epoll]", _original("select", "epoll", getattr(select, "epoll", None)))
+    return cast("type[select.epoll]", original("select", "epoll"))
 
 
 def _socket_class(hub: Hub) -> type[socket.socket]:
@@ -371,15 +371,8 @@ def _socket_class(hub: Hub) -> type[socket.socket]:
         from gevent.socket import socket as gevent_socket
 
         return cast("type[socket.socket]", gevent_socket)
-    if hub.name == "native":
-        return cast("type[socket.socket]", _original("socket", "socket", socket.socket))
-    return socket.socket
+    if hub.name == "eventlet":
+        from eventlet.greenio import GreenSocket
 
-
-def _original(module: str, name: str, value: Any) -> Any:
-    """A module's attribute as it was before monkey-patching."""
-    if "gevent.monkey" in sys.modules:
-        return sys.modules["gevent.monkey"].get_original(module, name)
-    if "eventlet.patcher" in sys.modules:
-        return getattr(sys.modules["eventlet.patcher"].original(module), name)
-    return value
+        return cast("type[socket.socket]", GreenSocket)
+    return cast("type[socket.socket]", original("socket", "socket"))

@@ -12,7 +12,7 @@ from gdns.entries import Failure, HostEntry
 from gdns.errors import EAI_NODATA, EAI_NONAME, HOST_NOT_FOUND, NO_DATA, ConfigError
 from gdns.literals import parse_literal
 from gdns.names import encode_idna, encode_idna2008, to_labels
-from gdns.threads import make_rlock
+from gdns.threads import QuietLock
 
 Host = str | tuple[str, int]  # a host, or a host with the one port it is meant for
 Addresses = str | Sequence[str] | None
@@ -231,13 +231,13 @@ def _of_family(addresses: tuple[str, ...], family: int, is_mapped: bool, wants_a
     return ipv6
 
 
-_lock = make_rlock()  # held to replace tables, never to read them
+_lock = QuietLock()  # held to replace tables, never to read them
 PROCESS = Overrides()
 
 
 def _after_fork_in_child() -> None:
     global _lock
-    _lock = make_rlock()  # another thread may have held it, which the child does not have
+    _lock = QuietLock()  # another thread may have held it, which the child does not have
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -3,7 +3,7 @@
 Replaced in `socket`: getaddrinfo, gethostbyname, gethostbyname_ex, gethostbyaddr, getnameinfo, getfqdn.
 `socket.create_connection` and everything else that goes through these follow. The methods connect,
 connect_ex, bind, sendto and sendmsg of sockets, which in C look up a host's name by themselves, get its
-address instead. Under gevent, its resolver and its sockets are taken along.
+address instead. Under gevent, its resolver and its sockets are taken along; so are eventlet's.
 
 `_socket` stays as it is: it is what the system's own resolver is asked through, by us too.
 """
@@ -26,6 +26,7 @@ from gdns.switch import Place, Switch
 FUNCTIONS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getfqdn")
 SPECIAL_HOSTS = ("", "<broadcast>", "255.255.255.255")  # socket's own words for addresses
 ADDRESS_AT = {"connect": 0, "connect_ex": 0, "bind": 0, "sendto": -1, "sendmsg": 3}  # among the arguments
+WAITING = ("connect", "connect_ex", "sendto")  # of these, what sockets of eventlet have themselves
 FEWEST_ARGUMENTS = {"sendto": 2, "sendmsg": 4}  # with an address
 
 
@@ -36,8 +37,9 @@ def patch_socket(*, create_connection: bool = False) -> Switch:
     requests), as far as these are loaded, become `gdns.create_connection`: Happy Eyeballs, and one deadline
     for look-up and connecting.
 
-    To be called before or after `gevent.monkey.patch_all()`, with or without gevent. Called again it returns
-    the same switch, and patches what has been loaded since. Modules that have done `from socket import
+    To be called before or after `gevent.monkey.patch_all()`, with or without gevent, and likewise with
+    eventlet, once that is imported. Called again it returns the same switch, and patches what has been loaded
+    since. Modules that have done `from socket import
     getaddrinfo` before keep what they have.
     """
     global _in_force
@@ -55,9 +57,15 @@ def renew() -> None:
         _in_force.renew()
 
 
+def is_in_force() -> bool:
+    """Whether `patch_socket` has been called, and not undone."""
+    return _in_force is not None and _in_force.is_on
+
+
 class _Patch(Switch):
     def __init__(self) -> None:
         self._gevent: Switch | None = None
+        self._eventlet: Switch | None = None
         self.connects = False
         super().__init__(())
         self._is_begun = True
@@ -74,6 +82,12 @@ class _Patch(Switch):
                 if self._gevent is None:
                     self._gevent = gevent.install()
                 self._correct_what_gevent_saved()
+            if "eventlet" in sys.modules:
+                from gdns import eventlet
+
+                before, self._eventlet = self._eventlet, eventlet.install()
+                if before is not None:
+                    before.undo()
             self._put(_places())
             if self.connects:
                 self._put(_places_that_connect())
@@ -82,6 +96,10 @@ class _Patch(Switch):
             raise
 
     def undo(self) -> None:
+        if self._eventlet is not None:
+            self._eventlet.undo()
+            self._eventlet = None
+            self._leave_what_eventlet_patched()
         super().undo()
         self._is_begun = False
         if self._gevent is not None:
@@ -96,16 +114,25 @@ class _Patch(Switch):
             if place.owner is socket and saved.get(place.name) is place.value:
                 saved[place.name] = before
 
+    def _leave_what_eventlet_patched(self) -> None:
+        """Where eventlet has patched after us, find its functions in `socket` again, and not the system's."""
+        if sys.modules["eventlet.patcher"].is_monkey_patched("socket"):
+            green = sys.modules["eventlet.green.socket"]
+            self._done = [
+                (place, getattr(green, place.name) if place.owner is socket else before)
+                for place, before in self._done
+            ]
+
 
 _in_force: _Patch | None = None
 
 
 def _places() -> Iterator[Place]:
     for name in FUNCTIONS:
-        if getattr(socket, name) is not _OURS[name]:
-            yield Place(socket, name, _OURS[name])
-    for kind in _kinds_of_sockets():
-        for name in ADDRESS_AT:
+        if getattr(socket, name) is not OURS[name]:
+            yield Place(socket, name, OURS[name])
+    for kind, names in _kinds_of_sockets():
+        for name in names:
             if not hasattr(vars(kind).get(name), "looks_up_on_the_hub"):
                 yield Place(kind, name, _looking_up(kind, name))
 
@@ -119,14 +146,23 @@ def _places_that_connect() -> Iterator[Place]:
                 yield Place(owner, "create_connection", ours)
 
 
-def _kinds_of_sockets() -> list[type]:
-    kinds: list[type] = [socket.socket]
+def _kinds_of_sockets() -> Iterator[tuple[type, Iterable[str]]]:
+    """The kinds of sockets that there are, with those of their methods that look up."""
+    green = sys.modules.get("eventlet.greenio.base")
+    if green is None or socket.socket is not green.GreenSocket:
+        yield socket.socket, ADDRESS_AT
     if "gevent" in sys.modules:
         from gevent.socket import socket as gevent_socket
 
-        if gevent_socket not in kinds:
-            kinds.append(gevent_socket)
-    return kinds
+        if gevent_socket is not socket.socket:
+            yield gevent_socket, ADDRESS_AT
+    if green is not None:
+        yield green.GreenSocket, WAITING  # the others are those of the socket inside it
+        if green._original_socket is not socket.socket:
+            yield green._original_socket, set(ADDRESS_AT) - set(WAITING)
+        if "eventlet.green.ssl" in sys.modules:
+            kind = sys.modules["eventlet.green.ssl"].GreenSSLSocket
+            yield kind, set(WAITING) & set(vars(kind))
 
 
 # --- the functions
@@ -211,7 +247,7 @@ def _create_connection_of_urllib3(
     return sock
 
 
-_OURS: dict[str, FunctionType] = {name: globals()[name] for name in FUNCTIONS}
+OURS: dict[str, FunctionType] = {name: globals()[name] for name in FUNCTIONS}
 
 # --- the methods
 

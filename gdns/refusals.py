@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from time import monotonic
 
-from gdns.threads import make_rlock
+from gdns.threads import QuietLock
 
 KEEP_FOR = 30.0  # seconds
 MOST = 1024  # addresses
@@ -25,7 +25,7 @@ class Refusals:
         self._most = most
         self._clock = clock
         self._expires_at: OrderedDict[Hashable, float] = OrderedDict()  # the oldest first
-        self._lock = make_rlock()
+        self._lock = QuietLock()
 
     def note(self, address: Hashable) -> None:
         """An address has failed."""

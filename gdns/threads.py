@@ -18,7 +18,7 @@ def original(module: str, name: str) -> Any:
     if gevent_monkey is not None and gevent_monkey.is_object_patched(module, name):
         return gevent_monkey.get_original(module, name)
     eventlet_patcher = sys.modules.get("eventlet.patcher")
-    if eventlet_patcher is not None:
+    if eventlet_patcher is not None and eventlet_patcher.already_patched:
         return getattr(eventlet_patcher.original(module), name)
     return getattr(import_module(module), name)
 
@@ -38,6 +38,34 @@ def make_rlock() -> AbstractContextManager[object]:
     return cast(AbstractContextManager[object], original("_thread", "RLock")())
 
 
+class QuietLock:
+    """As that of `make_rlock`, and slower, for what is there as soon as gdns has been imported.
+
+    eventlet, when it patches, looks for locks of that kind and puts its own in their place, which know no
+    threads; of those that it cannot replace it complains.
+    """
+
+    __slots__ = ("_depth", "_lock", "_owner")
+
+    def __init__(self) -> None:
+        self._lock = original("_thread", "allocate_lock")()
+        self._owner: int | None = None
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        me = _get_ident()
+        if self._owner != me:
+            self._lock.acquire()
+            self._owner = me
+        self._depth += 1
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._owner = None
+            self._lock.release()
+
+
 def members_of(weak_set: WeakSet[T]) -> list[T]:
     """What is in a set, whatever other threads put in and take out meanwhile."""
     while True:
@@ -45,3 +73,6 @@ def members_of(weak_set: WeakSet[T]) -> list[T]:
             return list(weak_set)
         except RuntimeError:  # it has changed while it was gone through
             continue
+
+
+_get_ident = original("_thread", "get_ident")

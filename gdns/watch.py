@@ -36,7 +36,7 @@ HOST_AT = {  # audit events, and where in their arguments the host is
     "socket.gethostbyaddr": 0,
     "socket.getnameinfo": 0,
 }
-BETWEEN = ("socket", "ssl", "gevent", "gdns")  # modules through which others' calls pass
+BETWEEN = ("socket", "ssl", "gevent", "eventlet", "gdns")  # modules through which others' calls pass
 DEEPEST = 30  # frames that a sighting keeps
 DNS_PORT = 53
 POLL = {"x86_64": (7, 271), "aarch64": (73,)}  # poll and ppoll in asm/unistd.h
@@ -154,6 +154,9 @@ def _has_hub() -> bool:
     hub_local = sys.modules.get("gevent._hub_local")
     if hub_local is not None and hub_local.get_hub_if_exists() is not None:
         return True
+    eventlet_hubs = sys.modules.get("eventlet.hubs")
+    if eventlet_hubs is not None and hasattr(eventlet_hubs._threadlocal, "hub"):
+        return True
     hub = native._this_thread.hub
     return hub is not None and not hub.closed
 
@@ -210,6 +213,9 @@ def _places() -> list[Place]:
         from gevent.socket import socket as gevent_socket
 
         kinds.append(gevent_socket._gevent_sock_class)
+    green = sys.modules.get("eventlet.greenio.base")
+    if green is not None and green._original_socket not in kinds:
+        kinds.append(green._original_socket)
     return [
         Place(kind, name, _timed(getattr(kind, name), name))
         for kind in kinds
@@ -309,6 +315,9 @@ def _has_hub_of_its_own(ident: int) -> bool:
         found = [thing for thing in gc.get_objects() if isinstance(thing, hubs.Hub)]
         if any(hub.thread_ident == ident for hub in found):
             return True
+    patcher = sys.modules.get("eventlet.patcher")
+    if patcher is not None and patcher.already_patched:
+        return True  # who patches has a hub at once
     return any(not hub.closed for hub in list(native._hubs))
 
 

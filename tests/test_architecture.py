@@ -67,6 +67,7 @@ LAYERS = (
         "cli",
         "contrib",
         "dnspython",
+        "eventlet",
         "gevent",
         "metrics",
         "patch",

@@ -45,6 +45,7 @@ def test_there_are_guides_with_programs():
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_of_a_guide_prints_what_it_says(program):
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("GEVENT", "GDNS"))}
+    environ["EVENTLET_TESTS"] = "1"  # else eventlet warns of its own age
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         env=environ,

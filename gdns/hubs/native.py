@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -11,8 +10,9 @@ from contextlib import suppress
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
+from select import EPOLLIN
 from time import monotonic
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -20,7 +20,10 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from gdns.hubs.task import Task, join
 from gdns.hubs.waiter import Waiter
 from gdns.logs import ERROR, log
-from gdns.threads import local_base
+from gdns.threads import local_base, original
+
+if TYPE_CHECKING:
+    from select import epoll
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,7 +46,7 @@ class NativeHub:
 
     def __init__(self) -> None:
         """Make a hub for the calling thread. Raises OSError where no fd is free."""
-        self._epoll = select.epoll()
+        self._epoll = _make_epoll()
         self.greenlet = Greenlet(self._run, _main_greenlet())
         self.switch: Callable[[], object] = self.greenlet.switch
         self.closed = False
@@ -187,10 +190,10 @@ class NativeHub:
             self.closed = True
         if self.closed:
             return
-        self._epoll = select.epoll()
+        self._epoll = _make_epoll()
         for fd in list(self._started):
             try:
-                self._epoll.register(fd, select.EPOLLIN)
+                self._epoll.register(fd, EPOLLIN)
             except OSError:  # closed by whoever was told of the fork before us
                 del self._started[fd]
 
@@ -212,7 +215,7 @@ class NativeWatch:
             raise RuntimeError("this watch has been closed")
         started = self._hub._started
         if started.get(self._fd) is not self:
-            self._hub._epoll.register(self._fd, select.EPOLLIN)
+            self._hub._epoll.register(self._fd, EPOLLIN)
             started[self._fd] = self
 
     def stop(self) -> None:
@@ -258,6 +261,11 @@ class ThisThread(local_base()):  # type: ignore[misc]
 
     hub: NativeHub | None = None
     closer: Closer | None = None
+
+
+def _make_epoll() -> epoll:
+    """A set of descriptors, of a kind that gevent and eventlet take out of `select` when they patch it."""
+    return cast("epoll", original("select", "epoll")())
 
 
 def _main_greenlet() -> Greenlet:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from time import monotonic
 
 import gevent
@@ -15,6 +16,12 @@ from gevent.libev.corecext import loop as libev_loop
 from gevent.libuv.loop import loop as libuv_loop
 
 from gdns.hubs import HubIdle, NativeHub, Waiter
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it says of itself that it is deprecated
+    import eventlet.hubs
+
+from gdns.hubs.eventlet import EventletHub
 from gdns.hubs.gevent import GeventHub
 
 PATIENCE = 5.0  # seconds until a test that waits for something fails
@@ -88,10 +95,43 @@ def gevent_stage(make_loop):
     set_hub(before)
 
 
+def eventlet_stage(kind):
+    errors = []
+    threads = eventlet.hubs._threadlocal
+    before = dict(vars(threads))
+    eventlet.hubs.use_hub(kind)
+    inner = eventlet.hubs.get_hub()
+    inner.squelch_generic_exception = lambda exc_info: errors.append(exc_info[1])
+    hub = EventletHub.of(inner)
+
+    def destroy():
+        if inner.running:
+            inner.abort(wait=True)
+        eventlet.hubs.use_hub(kind)  # it could be run again, were there no other one
+
+    def is_idle():
+        stage.pause()
+        timers = [timer for _, timer in inner.timers + inner.next_timers if not timer.called]
+        return not timers and not list(inner.get_readers())
+
+    stage = Stage(hub, eventlet.spawn, destroy, is_idle, errors)
+    yield stage
+    hub.close()
+    destroy()
+    if hasattr(inner, "loop"):
+        inner.loop.close()
+    vars(threads).clear()
+    vars(threads).update(before)
+
+
 STAGES = {
     "native": native_stage,
     "gevent-libev": lambda: gevent_stage(libev_loop),
     "gevent-libuv": lambda: gevent_stage(libuv_loop),
+    "eventlet-epoll": lambda: eventlet_stage("epolls"),
+    "eventlet-poll": lambda: eventlet_stage("poll"),
+    "eventlet-select": lambda: eventlet_stage("selects"),
+    "eventlet-asyncio": lambda: eventlet_stage("asyncio"),
 }
 
 
