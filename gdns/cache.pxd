@@ -47,6 +47,7 @@ cdef class Cache:
     cdef _discard(self, key)
     @cython.locals(oldest=Entry)
     cdef _make_room(self, double now)
+    cpdef after_fork(self)
 
 cdef object _key(Question question, int wishes)
 cdef object _name_key(Question question, int wishes)

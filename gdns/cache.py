@@ -236,6 +236,10 @@ class Cache:
 
     # --- looking after it
 
+    def after_fork(self) -> None:
+        """In the child: a thread that held the lock is not there any more to give it back."""
+        self._lock = make_rlock()
+
     def flush(self, question: Question | None = None) -> int:
         """Forget everything, or everything about the name of a question; how many entries that were."""
         with self._lock:

@@ -519,6 +519,8 @@ class Stub(Turns):
 
     def after_fork(self) -> None:
         """In the child: leave the parent's sockets alone, and ask again what greenlets wait for."""
+        if self.cache is not None:
+            self.cache.after_fork()
         if self.is_closed:
             return
         if not self._is_in_own_thread():  # it was not taken along, nor was anybody who waits
