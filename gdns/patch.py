@@ -11,6 +11,7 @@ address instead. Under gevent, its resolver and its sockets are taken along; so 
 from __future__ import annotations
 
 import functools
+import importlib
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -83,8 +84,7 @@ class _Patch(Switch):
                     self._gevent = gevent.install()
                 self._correct_what_gevent_saved()
             if "eventlet" in sys.modules:
-                from gdns import eventlet
-
+                eventlet = importlib.import_module("gdns.eventlet")  # a plugin, which knows of this module
                 before, self._eventlet = self._eventlet, eventlet.install()
                 if before is not None:
                     before.undo()
