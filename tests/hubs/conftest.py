@@ -17,8 +17,9 @@ from gevent.libuv.loop import loop as libuv_loop
 
 from gdns.hubs import HubIdle, NativeHub, Waiter
 
-with warnings.catch_warnings():
+with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
     warnings.simplefilter("ignore")  # it says of itself that it is deprecated
+    patch.setenv("EVENTLET_NO_GREENDNS", "yes")  # which puts a dnspython of its own in everybody's place
     import eventlet.hubs
 
 from gdns.hubs.eventlet import EventletHub
