@@ -176,14 +176,20 @@ def test_parent_and_child_both_finish_what_was_pending(run, dns_server, kind):
     assert run(program, EVENTLET_HUB=kind) == ["{'127.0.0.1'} {'127.0.0.1'} 0"]
 
 
-def test_workers_of_tpool_look_up_too(run):
+def test_workers_of_tpool_have_a_hub_each(run):
+    """tpool calls in the caller's own thread while any import is under way: then it is that one's hub."""
     program = AFTER + SERVERS
     program += dedent("""
+        import _thread
         from eventlet import tpool
+        from gdns.hubs import current
+        socket.gethostbyname("www.example")  # imports what there is to import
+        main, thread = current(), _thread.get_native_id()
         def look():
-            return socket.gethostbyname("www.example")
+            return socket.gethostbyname("www.example"), current() is main, _thread.get_native_id() == thread
         found = [task.wait() for task in [eventlet.spawn(tpool.execute, look) for _ in range(10)]]
-        print(set(found), len(found))
+        print({address for address, _, _ in found}, all(ours == here for _, ours, here in found))
+        print(any(not here for _, _, here in found))
         tpool.killall()
     """)
-    assert run(program) == ["{'127.0.0.1'} 10"]
+    assert run(program) == ["{'127.0.0.1'} True", "True"]
