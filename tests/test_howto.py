@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -22,6 +23,14 @@ PROGRAMS = [
         re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL), start=1
     )
 ]
+
+
+def imports():
+    """Which modules of gdns each module imports."""
+    spec = importlib.util.spec_from_file_location("draw_imports", DOCS / "draw_imports.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.imports()
 
 
 def promised(program: str) -> list[str]:
@@ -97,3 +106,20 @@ def run_as_tests(program, folder):
 def test_the_files_a_page_points_to_are_there(page):
     links = re.findall(r"\]\(([\w./-]+)\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def drawn():
+    """The arrows of the drawings, but those that are dashed, between modules of gdns: (page, from, to)."""
+    modules = imports()
+    for page in PAGES:
+        for block in re.findall(r"```{graphviz}\n(.*?)```", page.read_text(), re.DOTALL):
+            for start, end, _, style in re.findall(r"(\w+) -> (\w+)( \[([^]]*)\])?;", block):
+                if start in modules and end in modules and "dashed" not in style and "invis" not in style:
+                    yield page.stem, start, end
+
+
+def test_the_arrows_of_the_drawings_are_imports():
+    arrows = list(drawn())
+    modules = imports()
+    assert {"one-lookup", "two-lanes"} <= {page for page, _, _ in arrows}
+    assert [arrow for arrow in arrows if arrow[2] not in modules[arrow[1]]] == []
