@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    from gdns.resolver import Resolver
+import gdns
 
 
 class FakeClock:
@@ -28,12 +27,10 @@ class FakeClock:
     Timeouts and lifetimes stay in real seconds: they are the network's, which does not wait for a test.
     """
 
-    def __init__(self, *resolvers: Resolver) -> None:
+    def __init__(self, *resolvers: gdns.Resolver) -> None:
         """Begin at the real time (`time.monotonic`). Raises TypeError for what is no resolver."""
-        from gdns.resolver import Resolver
-
         for resolver in resolvers:
-            if not isinstance(resolver, Resolver):
+            if not isinstance(resolver, gdns.Resolver):
                 raise TypeError(f"a clock is for a gdns.Resolver, which {resolver!r} is not")
         self._now = time.monotonic()
         self._listeners: list[Callable[[], object]] = []
@@ -75,7 +72,7 @@ class FakeClock:
         self.undo()
 
 
-def _set_clock(resolver: Resolver, clock: Callable[[], float]) -> None:
-    cache = resolver._shared.cache
-    if cache is not None:
-        cache.clock = clock
+def _set_clock(resolver: gdns.Resolver, clock: Callable[[], float]) -> None:
+    shared = getattr(resolver, "_shared", None)  # there is none where gdns is installed without extensions
+    if shared is not None and shared.cache is not None:
+        shared.cache.clock = clock

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from gdns.hubs.protocol import Timer
 
 
+HAS_EPOLL = hasattr(select, "EPOLLIN")  # the function itself is what gevent and eventlet take away
+
+
 class EpollSelector:
     """As `selectors.EpollSelector`, which gevent and eventlet take away; its fd is readable if one in it is.
 
@@ -70,6 +73,8 @@ class HubLoop(Loop):
     """
 
     def __init__(self, hub: Hub, clock: FakeClock | None = None) -> None:
+        if not HAS_EPOLL:
+            raise NotImplementedError("a server on a hub needs epoll(7); others run in a process or a thread")
         selector = EpollSelector()
         super().__init__(selector, clock or time.monotonic)
         self._hub = hub

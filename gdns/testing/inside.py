@@ -12,7 +12,7 @@ from gdns.hubs import Hub, Waiter  # whose handlers of forks have to come before
 from gdns.testing.clock import FakeClock
 from gdns.testing.desk import Desk
 from gdns.testing.handlers import Handler
-from gdns.testing.hubloop import EpollSelector, HubLoop
+from gdns.testing.hubloop import HAS_EPOLL, EpollSelector, HubLoop
 from gdns.testing.loop import Loop
 from gdns.threads import original, start_thread
 
@@ -74,7 +74,7 @@ class InThread:
 
     def __init__(self, handler: Handler | None) -> None:
         self._is_wanted = True
-        self._loop = Loop(EpollSelector())
+        self._loop = Loop(EpollSelector() if HAS_EPOLL else None)
         self._desk = Desk(self._loop)
         self._desk.responder.handler = handler
         self._requests: deque[_Request] = deque()
