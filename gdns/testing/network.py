@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -51,7 +51,8 @@ class Guard:
         self._is_on = True
         self._reached: list[str] = []
         sys.addaudithook(self._on_event)  # for good: there is no taking it out
-        self._switch = Switch([Place(resolver, "Servers", self._guarded())])
+        self._switch = Switch([Place(resolver, "Servers", GuardedServers)])
+        GuardedServers.guard = self
 
     # -- what pytest tells
 
@@ -117,21 +118,6 @@ class Guard:
         path = frame.f_code.co_filename
         return path.startswith(_PACKAGE) and not path.endswith("libc.py")
 
-    def _guarded(self) -> type[Servers]:
-        guard = self
-
-        class Guarded(Servers):
-            """The servers of a resolver, which are asked only if they are on loopback."""
-
-            def group_of(self, question: Question) -> Group:
-                group = super().group_of(question)
-                for server in group.all:
-                    if not server.address.is_loopback:
-                        guard.refuse(f"a query to {server.name} for {question.qname!r}")
-                return group
-
-        return Guarded
-
     def _line(self) -> str:
         """Where it happened: the innermost line of the project, of the standard library if there is none."""
         frame: FrameType | None = sys._getframe(1)
@@ -148,6 +134,19 @@ class Guard:
                     other = place
             frame = frame.f_back
         return other
+
+
+class GuardedServers(Servers):
+    """The servers of a resolver, which are asked only if they are on loopback."""
+
+    guard: ClassVar[Guard]
+
+    def group_of(self, question: Question) -> Group:
+        group = super().group_of(question)
+        for server in group.all:
+            if not server.address.is_loopback:
+                self.guard.refuse(f"a query to {server.name} for {question.qname!r}")
+        return group
 
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
