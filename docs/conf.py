@@ -30,6 +30,7 @@ html_copy_source = False
 default_role = "code"
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
+autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 pygments_style = "friendly"
 

@@ -15,7 +15,7 @@ import dns.query
 import pytest
 
 import gdns
-from gdns.testing import FakeClock, LoggedQuery, Server, delay, malformed, rcode, silent, truncated
+from gdns.testing import FakeClock, LoggedQuery, Server, delay, malformed, rcode, truncated
 from tests.hubs.conftest import Stage, stage  # noqa: F401
 
 WWW = {"www.example.": {"A": (60, "192.0.2.7")}}
@@ -371,10 +371,9 @@ def test_a_clock_moves_the_time_to_live(dns_server):
 
 def test_a_clock_tries_serving_stale_without_waiting_for_it(dns_server):
     dns_server.add("www.example. 60 A 192.0.2.7")
-    settings = {"serve_stale": 3600, "timeout": 0.05, "attempts": 1}
-    with gdns.Resolver([dns_server.address], **settings) as resolver, FakeClock(resolver) as clock:
+    with gdns.Resolver([dns_server.address], serve_stale=3600) as resolver, FakeClock(resolver) as clock:
         resolver.gethostbyname("www.example")
-        dns_server.fault(None, silent())
+        dns_server.fault(None, rcode("SERVFAIL"))
         clock.advance(3600)
         assert resolver.gethostbyname("www.example") == "192.0.2.7"
         clock.advance(61)
