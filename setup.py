@@ -62,6 +62,7 @@ setup(
             "embedsignature": True,
             "binding": False,
             "annotation_typing": False,
+            "freethreading_compatible": True,  # docs/explanation/threads.md says why
         },
     ),
     options={"build_ext": {"parallel": jobs}},
