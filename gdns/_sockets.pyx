@@ -179,8 +179,9 @@ cdef class Sockets:
     def wake(self) -> None:
         """Make `fileno()` readable; the one method that any thread may call."""
         cdef uint64_t one = 1
-        if self.wake_fd >= 0:
-            write(self.wake_fd, &one, sizeof(one))  # a full counter is already readable
+        with cython.critical_section(self):  # else the descriptor could be closed, and somebody else's, by now
+            if self.wake_fd >= 0:
+                write(self.wake_fd, &one, sizeof(one))  # a full counter is already readable
 
     def close(self) -> None:
         """Close the set and every socket in it; safe to call twice.
@@ -188,7 +189,8 @@ cdef class Sockets:
         The epoll descriptor goes first: after a fork the set is shared with the parent, and closing a
         socket while it is still in the set would take it out of the parent's set too.
         """
-        self._close_descriptors()
+        with cython.critical_section(self):
+            self._close_descriptors()
         for sock in list(self.by_handle.values()):
             self.close_socket(sock)
 
