@@ -141,8 +141,21 @@ cdef class Ledger:
     """
 
     def __cinit__(self):
-        self.ready = []
         self.turn = 1
+
+    cdef void add_ready(self, Channel channel) noexcept:
+        if not channel.is_ready:
+            channel.is_ready = True
+            channel.next_ready = self.first_ready
+            self.first_ready = channel
+
+    cdef Channel take_ready(self):
+        cdef Channel channel = self.first_ready
+        if channel is not None:
+            self.first_ready = channel.next_ready
+            channel.next_ready = None
+            channel.is_ready = False
+        return channel
 
     cdef void add_ended(self, Try attempt) noexcept:
         # linked, not listed: ending a try must not need memory
@@ -196,7 +209,6 @@ cdef class Channel(Links):
         self.sockets = sockets
         self.ledger = ledger
         self.by_id = {}
-        self.ready = []
         self.address = server.sockaddr
         self.family = server.family
         self.source = source
@@ -265,6 +277,7 @@ cdef class Channel(Links):
             ares.destroy(raw)
             if collecting:
                 PyGC_Enable()
+        self.drop_ready()
         for wishes in range(RECORD_KINDS):
             if self.records[wishes] != NULL:
                 ares.dns_record_destroy(self.records[wishes])
@@ -273,6 +286,7 @@ cdef class Channel(Links):
     cdef void abandon(self) noexcept:
         """Forget c-ares' channel without a call into it: after a fork it is the parent's."""
         self.raw = NULL
+        self.drop_ready()
         self.by_id.clear()
 
     # --- asking
@@ -301,6 +315,8 @@ cdef class Channel(Links):
             except MemoryError:
                 attempt.disowned = True  # nothing can be a reply to it; it ends with its socket
                 Py_INCREF(attempt)  # given back in on_end, which runs exactly once
+                if self.stream is not None:
+                    self.fail(self.stream, c_errno.ENOMEM)
                 raise
         return 0
 
@@ -400,28 +416,28 @@ cdef class Channel(Links):
     # --- ending a try ourselves
 
     cdef void withdraw(self, Try attempt) noexcept:
-        """End a try without a reply at the next flush."""
-        attempt.withdrawn = True
-        try:
-            self.end(attempt)
-        except MemoryError:
-            pass  # then it ends with a reply or with its socket, and counts for nothing meanwhile
-
-    cdef int end(self, Try attempt) except -1:
+        """End a try without a reply at the next flush. That needs no memory: it must not fail."""
         cdef Link link = attempt.link
+        attempt.withdrawn = True
         if link is not None and link.fd >= 0:
             if not self.shares_sockets and not link.is_stream:
-                return self.fail(link, ECANCELED)  # the socket is its own
-            self.note(link, ARES_FD_EVENT_READ)
+                self.fail(link, ECANCELED)  # the socket is its own
+                return
+            self.end_on(link, attempt)
+        if self.stream is not None and self.stream is not link:  # it may have been moved to TCP, still connecting
+            self.end_on(self.stream, attempt)
+
+    cdef void end_on(self, Link link, Try attempt) noexcept:
+        """Have c-ares told on a socket that a query has ended; without memory, that all on it have."""
+        self.note(link, ARES_FD_EVENT_READ)
+        try:
             link.inbox.append(digest_of(attempt, None, None))
-            if attempt.client_cookie is not None and self.server_cookie is not None:
+            if link is attempt.link and attempt.client_cookie is not None and self.server_cookie is not None:
                 # Once c-ares has seen a server's cookie it drops what comes without. It will be glad of one of
                 # the two; the other is then for no query that it knows.
                 link.inbox.append(digest_of(attempt, None, attempt.client_cookie + self.server_cookie))
-        if self.stream is not None and self.stream is not link:  # it may have been moved to TCP, still connecting
-            self.note(self.stream, ARES_FD_EVENT_READ)
-            self.stream.inbox.append(digest_of(attempt, None, None))
-        return 0
+        except MemoryError:
+            self.fail(link, c_errno.ENOMEM)
 
     cdef int leave_stalled(self, Try attempt) except -1:
         """Close the connection that a try waited on in vain, if it has been silent for longer than others wait.
@@ -514,13 +530,21 @@ cdef class Channel(Links):
 
     # --- telling c-ares
 
-    cdef int note(self, Link link, unsigned int event) except -1:
+    cdef void note(self, Link link, unsigned int event) noexcept:
+        # linked, not listed, as what has ended
         if not link.pending:
-            if not self.ready:
-                self.ledger.ready.append(self)
-            self.ready.append(link)
+            link.next_ready = self.first_ready
+            self.first_ready = link
         link.pending |= event
-        return 0
+        self.ledger.add_ready(self)
+
+    cdef void drop_ready(self) noexcept:
+        cdef Link link = self.first_ready
+        while link is not None:  # one by one: a chain would go one inside the other
+            self.first_ready = link.next_ready
+            link.next_ready = None
+            link.pending = 0
+            link = self.first_ready
 
     cdef int flush(self) except -1:
         """Tell c-ares of all that was noted."""
@@ -530,17 +554,19 @@ cdef class Channel(Links):
         cdef Link link
         cdef bint collecting
         if self.raw == NULL:
-            self.ready.clear()
-        while self.ready:
+            self.drop_ready()
+        while self.first_ready is not None:
             count = 0
-            while self.ready and count < EVENTS:
-                link = self.ready.pop()
+            while self.first_ready is not None and count < EVENTS:
+                link = self.first_ready
+                self.first_ready = link.next_ready
+                link.next_ready = None
                 events[count].fd = link.handle
                 events[count].events = link.pending
                 link.pending = 0
                 count += 1
             # the last round also closes sockets that have become idle, which needs a look at them all
-            flags = ARES_PROCESS_FLAG_SKIP_NON_FD if self.ready else ARES_PROCESS_FLAG_NONE
+            flags = ARES_PROCESS_FLAG_NONE if self.first_ready is None else ARES_PROCESS_FLAG_SKIP_NON_FD
             collecting = PyGC_Disable()
             ares.process_fds(self.raw, events, count, flags)
             if collecting:
@@ -698,13 +724,13 @@ cdef class AresLane:
     @property
     def needs_flush(self) -> bool:
         """Whether something arrived, or was cancelled, since the last flush."""
-        return bool(self.ledger.ready)
+        return self.ledger.first_ready is not None
 
     cpdef object flush(self):
         """Let c-ares deal with all that arrived, or was cancelled, since the last flush."""
         cdef Channel channel
-        while self.ledger.ready:
-            channel = self.ledger.ready.pop()
+        while self.ledger.first_ready is not None:
+            channel = self.ledger.take_ready()
             channel.flush()
         self.ledger.turn += 1
 
@@ -727,6 +753,8 @@ cdef class AresLane:
         self.is_closed = True
         while PyDict_Next(self.channels, &at, NULL, &value):  # which needs no memory
             (<Channel>value).destroy()
+        while self.ledger.take_ready() is not None:
+            pass
         self.channels.clear()
 
     def abandon(self) -> None:
@@ -735,8 +763,9 @@ cdef class AresLane:
         self.is_closed = True
         for channel in self.channels.values():
             channel.abandon()
+        while self.ledger.take_ready() is not None:
+            pass
         self.channels.clear()
-        self.ledger.ready.clear()
 
     @property
     def dropped(self) -> dict:
