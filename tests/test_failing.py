@@ -8,6 +8,7 @@ import os
 import pytest
 
 from gdns._ares import USE_0X20, USE_EDNS, USE_TCP
+from gdns.testing import silent
 from tests import failing
 
 # What is asked while calls fail, on each hub, and then once more in peace.
@@ -238,3 +239,90 @@ def test_an_allocation_that_fails_costs_no_more_than_a_try(dns_server, layer, wi
     assert result["descriptors"] == 0
     assert result["steps"] > 20
     assert result["answered"] > 0
+
+
+ENGINE = """
+import json, os, select, sys, time
+import gdns.turns
+from gdns._wire import Question
+from gdns.hubs import NativeHub
+from gdns.outcome import CLOSED, TIMEOUT, UNREACHABLE
+from gdns.servers import ServerAddress, Servers
+from gdns.stub import Stub
+
+address, when = ServerAddress.parse(sys.argv[1]), sys.argv[2]
+hub = NativeHub.of_this_thread()
+hub.handle_error = lambda context, error: None if isinstance(error, MemoryError) else os._exit(3)
+turn_length = gdns.turns.LONGEST_TURN
+before = len(os.listdir("/proc/self/fd"))
+lost, ended, steps, quiet = [], {}, 0, 0
+
+def fail(call, nth):
+    gdns.turns.LONGEST_TURN = -1  # wakes nobody: greenlet ends the process where it has no memory to switch
+    try:
+        fail_memory(nth, 1)
+        call()
+    except MemoryError:
+        pass
+    finally:
+        spare_memory()
+        gdns.turns.LONGEST_TURN = turn_length
+
+for nth in range(1, 400):
+    hits()
+    patience = 0.02 if when == "due" else 0.3
+    stub = Stub(hub, Servers([address]), timeout=patience, attempts=2)
+    outcomes = []
+    def ask(number):
+        first, second = Question(f"n{nth}-{number}.example.", 1), Question(f"n{nth}-{number}.example.", 28)
+        outcomes.extend(stub.query_both(first, second))
+    tasks = [hub.spawn(lambda number=number: ask(number)) for number in range(3)]
+    hub.call_soon(lambda: hub.call_soon(lambda: None))
+    hub.join(timeout=0)
+    def turn():
+        if when == "read":
+            poll = select.poll()
+            poll.register(stub._sockets.fileno(), select.POLLIN)
+            poll.poll(200)
+            fail(stub._on_ready, nth)
+        elif when == "due":
+            time.sleep(0.025)
+            fail(stub._on_timer, nth)
+        else:
+            fail(stub.close, nth)
+    if when == "closed":
+        turn()
+    else:
+        hub.call_soon(turn)
+    hub.join(*tasks, timeout=3)
+    if not all(task.ended for task in tasks):
+        lost.append(nth)
+    stub.close()
+    for outcome in outcomes:
+        ended[outcome.status.value] = ended.get(outcome.status.value, 0) + 1
+    del stub, tasks, outcomes
+    steps = nth
+    quiet = 0 if hits() else quiet + 1
+    if quiet == 5:
+        break
+left = len(os.listdir("/proc/self/fd")) - before
+print(json.dumps({"lost": lost, "ended": ended, "steps": steps, "descriptors": left}))
+"""
+
+
+@pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps malloc to itself"
+)
+@pytest.mark.parametrize(("when", "how"), [("read", "answer"), ("due", "timeout"), ("closed", "closed")])
+def test_an_allocation_that_fails_while_replies_are_dealt_with_leaves_nobody_waiting(dns_server, when, how):
+    """Every allocation fails once: of the hub's turn, of its timer's, of closing. All end, at the latest in time."""
+    dns_server.add("*.example. 60 A 192.0.2.7", "*.example. 60 AAAA 2001:db8::7")
+    if when != "read":
+        dns_server.fault(None, silent())
+    done = failing.run(ENGINE, dns_server.address, when, PYTHONMALLOC="malloc")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["lost"] == []
+    assert result["ended"][how] > 0
+    assert result["descriptors"] == 0
+    assert result["steps"] > 5
