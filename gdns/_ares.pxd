@@ -38,6 +38,7 @@ cdef class Try:
     cdef object id  # None until it is known
     cdef int status
     cdef int system_error
+    cdef bint unopened  # there was no socket to be had for it
     cdef bint withdrawn  # it ends without a reply, whatever c-ares says
     cdef bint disowned  # `ask` raised, so nobody will take it
     cdef bytes scrambled  # the question as it left over UDP, in random case (0x20); None: as it is

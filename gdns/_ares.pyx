@@ -41,7 +41,7 @@ cdef extern from "Python.h":
     int PyGC_Enable() noexcept
 
 cdef extern from "errno.h":
-    int ECANCELED
+    int ECANCELED, EAFNOSUPPORT, EPROTONOSUPPORT
 
 cdef extern from "sys/random.h":
     ssize_t getrandom(void* data, size_t length, unsigned int flags) noexcept
@@ -127,6 +127,17 @@ cdef class Try:
     def errno(self) -> int:
         """The errno(3) of the system call that ended it, or 0."""
         return self.system_error
+
+    @property
+    def is_wanting(self) -> bool:
+        """Whether it ended for want of something on this host: a descriptor, memory, a permission.
+
+        That says nothing about the server, and any other server would meet it, too.
+        """
+        cdef int number = self.system_error
+        if self.unopened and number not in (EAFNOSUPPORT, EPROTONOSUPPORT):  # which are for want of a family
+            return True
+        return number in (c_errno.EMFILE, c_errno.ENFILE, c_errno.ENOBUFS, c_errno.ENOMEM)
 
     @property
     def transport(self) -> str:
@@ -465,9 +476,10 @@ cdef class Channel(Links):
             self.withdraw(attempt)
         return True
 
-    cdef void blame(self, int number) noexcept:
+    cdef void blame(self, int number, bint unopened=False) noexcept:
         if self.submitting is not None:
             self.submitting.system_error = number
+            self.submitting.unopened = unopened
 
     # --- the gate
 

@@ -27,6 +27,7 @@ cdef class Ports(Owner):
     cdef Sockets sockets
     cdef Ledger ledger
     cdef dict shared  # server to its shared ports; the last one takes the next question
+    cdef bint has_no_socket  # there was none to be had for the last port
     cdef Port fresh  # for one look-up, and nothing sent from it yet
     cdef Port unsent  # the first of the ports with something to send
     cdef PlainTry truncated  # the first of the tries that have to be made over TCP

@@ -96,6 +96,7 @@ cdef class Ports(Owner):
         """Give a try its port and its id. It has ended when this returns if there is no port to be had."""
         cdef Port port = self.port_for(attempt.server, attempt.question)
         if port is None:
+            attempt.unopened = self.has_no_socket
             self.end(attempt, CONNECTION_REFUSED, c_errno.errno)
             return 0
         try:
@@ -158,7 +159,8 @@ cdef class Ports(Owner):
         cdef int number
         port.server = server
         port.room = room
-        if self.sockets.open(port, self, server.family, SOCK_DGRAM) < 0:
+        self.has_no_socket = self.sockets.open(port, self, server.family, SOCK_DGRAM) < 0
+        if self.has_no_socket:
             return None
         if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) < 0:
             number = c_errno.errno

@@ -40,7 +40,7 @@ cdef class Links(Owner):
     ) except -2
     cdef bint excuse(self, Link link, const unsigned char* data, int number) except -1
     cdef void note(self, Link link, unsigned int event) noexcept
-    cdef void blame(self, int number) noexcept
+    cdef void blame(self, int number, bint unopened=*) noexcept
 
     cdef int on_writable(self, Link link) except -1
     cdef int read_datagrams(self, Link link) except -1

@@ -66,8 +66,8 @@ cdef class Links(Owner):
     cdef void note(self, Link link, unsigned int event) noexcept:
         """Remember an event for the next flush, which needs no memory."""
 
-    cdef void blame(self, int number) noexcept:
-        """The query that c-ares is being given will end for this errno."""
+    cdef void blame(self, int number, bint unopened=False) noexcept:
+        """The query that c-ares is being given will end for this errno, of opening its socket or of another call."""
 
     # --- the hub's side
 
@@ -187,7 +187,7 @@ cdef class Links(Owner):
     cdef int open_link(self, int kind) except -2:
         cdef Link link = Link.__new__(Link)
         if self.sockets.open(link, self, self.family, kind) < 0:
-            self.blame(c_errno.errno)
+            self.blame(c_errno.errno, True)
             return -1
         if self.source and self.sockets.bind(link, <const sockaddr*><char*>self.source, len(self.source)) < 0:
             link.failure = c_errno.errno

@@ -51,7 +51,7 @@ cdef class Stub(Turns):
     cdef _ask_next(self, Flight flight, double now)
     @cython.locals(attempt=Try)
     cdef _send(self, Flight flight, Server server, double now)
-    cdef _on_want(self, Flight flight, Server server, error, double now)
+    cdef _on_want(self, Flight flight, Server server, str detail, double now)
     cdef _set_due(self, Flight flight, double due_at)
     @cython.locals(server=Server, flight=Flight, reply=Reply, outcome=Outcome)
     cdef _on_end(self, Try attempt, double now)

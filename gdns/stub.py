@@ -277,7 +277,7 @@ class Stub(Turns):
         try:
             attempt = self._lane.ask(server, flight.question, wishes)
         except (OSError, MemoryError) as error:
-            self._on_want(flight, server, error, now)
+            self._on_want(flight, server, str(error) or "out of memory", now)
             return
         server.note_sent()
         attempt.flight = flight
@@ -295,9 +295,14 @@ class Stub(Turns):
         if attempt.ended or self._lane.needs_flush:
             self._soon()
 
-    def _on_want(self, flight: Flight, server: Server, error: Exception, now: float) -> None:
-        """There is no descriptor or no memory for a try. There may be in a moment, or another server."""
-        detail = str(error) or "out of memory"
+    def _on_want(self, flight: Flight, server: Server, detail: str, now: float) -> None:
+        """There is no descriptor or no memory for a try. There may be in a moment, for the same server.
+
+        It was never sent, and is no fault of the server; but it counts as one of the tries that a flight has.
+        """
+        flight.attempts -= 1
+        flight.step -= 1
+        flight.steps -= 1
         flight.last_failure = Outcome(flight.question, UNREACHABLE, None, server.name, 0, 0.0, detail)
         flight.note(server.name, detail, 0.0)
         if flight.attempt is None and flight.step >= flight.steps and not flight.earlier:
@@ -332,6 +337,10 @@ class Stub(Turns):
         elif flight.earlier is not None and attempt in flight.earlier:
             flight.earlier.remove(attempt)
         reply = attempt.reply
+        if reply is None and attempt.is_wanting:
+            if flight.attempt is None and flight.queued_at is None:
+                self._on_want(flight, server, attempt.error, now)
+            return
         if reply is None:
             detail = attempt.error
             status = UNREACHABLE

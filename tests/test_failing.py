@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
 import pytest
 
 from gdns._ares import USE_0X20, USE_EDNS, USE_TCP
-from gdns.testing import silent
+from gdns.testing import Server, silent
 from tests import failing
 
 # What is asked while calls fail, on each hub, and then once more in peace.
@@ -90,6 +91,7 @@ CALLS = {
     "eventfd": ("EMFILE", "ENFILE", "ENOMEM"),
     "getsockname": ("ENOBUFS",),
     "setsockopt": ("ENOBUFS", "ENOPROTOOPT"),
+    "getrandom": ("EINTR", "ENOSYS"),
 }
 
 
@@ -102,6 +104,7 @@ def test_a_system_call_that_fails_loses_no_look_up(dns_server, call):
         "sendmmsg": [0],
         "send": [USE_EDNS, USE_TCP],
         "getsockname": [USE_EDNS],
+        "getrandom": [0, USE_0X20],
     }.get(call, [0, USE_TCP, USE_EDNS])
     cases = [
         [call, nth, count, error, wish]
@@ -116,6 +119,53 @@ def test_a_system_call_that_fails_loses_no_look_up(dns_server, call):
     result = json.loads(done.stdout)
     assert result["failed"] == []
     assert result["hit"] > len(cases) // 2  # the calls did fail
+
+
+WANT = """
+import json, sys
+from gdns._ares import USE_EDNS, USE_TCP
+from gdns._wire import Question
+from gdns.hubs import NativeHub
+from gdns.servers import ServerAddress, Servers
+from gdns.stub import Stub
+
+hub = NativeHub.of_this_thread()
+addresses = [ServerAddress.parse(address) for address in sys.argv[1:3]]
+said = []
+for wishes in (0, USE_TCP, USE_EDNS):
+    for call, error in (
+        ("socket", "EMFILE"), ("socket", "ENFILE"), ("socket", "ENOBUFS"), ("socket", "ENOMEM"), ("socket", "EACCES"),
+        ("sendmmsg" if not wishes else "send", "ENOBUFS"),
+    ):
+        stub = Stub(hub, Servers(addresses), timeout=1.0, attempts=2, wishes=wishes)
+        question = Question(f"{call}-{error}-{wishes}.example.".lower(), 1)
+        fail_call(call, 1, 1, getattr(errno, error))
+        one = stub.query(question)
+        failing = [server.name for server in stub.servers.all if server.failed_at]
+        fail_call(call, 1, -1, getattr(errno, error))
+        stub.close()  # and with it the connection that it has
+        stub = Stub(hub, Servers(addresses), timeout=0.3, attempts=1, wishes=wishes)
+        none = stub.query(Question("none.example.", 1))
+        stub.close()
+        fail_call(call, 0, 0, 0)
+        said.append([call, error, wishes, one.addresses, one.server, failing, none.status.value, none.detail, none.attempts])
+print(json.dumps(said))
+"""
+
+
+def test_a_want_of_this_host_is_no_fault_of_the_server_and_sends_nothing_to_another(dns_server):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    with Server(["*.example. 60 A 192.0.2.8"]) as other:
+        done = failing.run(WANT, dns_server.address, other.address)
+        assert done.returncode == 0, done.stderr
+        for call, error, wishes, addresses, server, failed, status, detail, attempts in json.loads(
+            done.stdout
+        ):
+            where = f"{call}: {error}, wishes {wishes}"
+            assert (addresses, server, failed) == (["192.0.2.7"], dns_server.address, []), where
+            assert (status, attempts) == ("unreachable", 0), where
+            assert detail == os.strerror(getattr(errno, error)), where
+        assert other.questions == []
 
 
 # Memory
