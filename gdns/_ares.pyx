@@ -63,7 +63,10 @@ cdef enum:
     UNUSED_RCODE = 10  # NOTZONE: c-ares neither acts on it nor caches it
     TRUNCATED = 0x0200  # the TC bit in the flags of a header
     FORMERR = 1
+    SERVFAIL = 2
     NOTIMP = 4
+    REFUSED = 5
+    BADVERS = 16
     BADCOOKIE = 23
     OPT_TYPE = 41
     OPT_SIZE = 11  # octets of an OPT record without options; the last two are the size of these
@@ -603,7 +606,7 @@ cdef bytes digest_of(Try attempt, _wire.Reply reply, bytes cookie):
     digest[3] = rcode & 0x0F
     digest[5] = 1
     digest[HEADER + 2] = digest[HEADER + 4] = 1  # the stand-in
-    if cookie is not None or (reply is not None and reply.edns):
+    if cookie is not None or (reply is not None and reply.edns and reply.rcode != BADVERS):
         digest[11] = 1
         opt[2] = OPT_TYPE
         opt[3] = EDNS_SIZE >> 8
@@ -621,12 +624,18 @@ cdef bytes digest_of(Try attempt, _wire.Reply reply, bytes cookie):
 
 
 cdef int rcode_for_c_ares(Try attempt, _wire.Reply reply) noexcept:
-    """The rcode where c-ares acts on it: it asks again without EDNS, or with the cookie that came."""
+    """The rcode where c-ares acts on it: it asks again without EDNS, or with the cookie that came.
+
+    A reply without an OPT record is of a server that does not know EDNS (RFC 6891, section 7), whatever rcode
+    it chose to say so; c-ares knows but one of them. With an OPT record the server's word counts, but
+    BADVERS: we speak the lowest version there is.
+    """
+    cdef int rcode = reply.rcode
     if attempt.wishes & _USE_EDNS:
-        if reply.rcode == BADCOOKIE or reply.rcode == FORMERR:
-            return reply.rcode
-        if reply.rcode == NOTIMP and not reply.edns:
-            return FORMERR  # old servers say it so (RFC 6891, section 7), and c-ares knows only the other
+        if rcode == BADCOOKIE or rcode == FORMERR:
+            return rcode
+        if rcode == BADVERS or (not reply.edns and (rcode == NOTIMP or rcode == SERVFAIL or rcode == REFUSED)):
+            return FORMERR
     return UNUSED_RCODE
 
 

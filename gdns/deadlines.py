@@ -50,7 +50,7 @@ class Deadlines:
         return heap[0] / TICKS if heap else inf
 
     def fallen(self, now: float) -> Slot | None:
-        """The earliest slot with items that have fallen due by `now`; it stays here until they are taken out."""
+        """The earliest slot with items that have fallen due by `now`; it stays until they are taken out."""
         heap, slots = self._heap, self._slots
         while heap and heap[0] <= now * TICKS:
             slot = slots[heap[0]]

@@ -297,7 +297,7 @@ class Turns:
 
     def _report(self, error: Exception) -> None:
         """Tell the hub of an error that must not keep the others from being dealt with."""
-        try:
+        try:  # noqa: SIM105 (suppress() would be made of memory, too)
             self.hub.handle_error(self, error)
         except MemoryError:
             pass  # there is none to tell of it, either
