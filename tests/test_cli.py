@@ -577,7 +577,7 @@ def test_help_lists_the_verbs_and_the_exit_statuses() -> None:
     assert "exit status: 0 answered" in done.stdout
 
 
-def test_version_names_the_c_ares_in_use_and_its_file_and_what_else_there_is() -> None:
+def test_version_names_the_c_ares_in_use_and_its_file() -> None:
     done = run("--version")
     found = re.fullmatch(
         r"gdns \d+\.\d+\.\d+\S*\nc-ares 1\.\d+\.\d+ from (.+)\nPython 3\.\S+ \(\w+\)\n"

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
 from gdns.cli.grammar import SYNOPSIS
+from gdns.cli.paint import printable
 from gdns.cli.usage import UsageError
 from gdns.errors import ConfigError
 
@@ -32,6 +33,7 @@ class Verb(NamedTuple):
 
 
 VERBS = {
+    "explain": Verb("gdns.cli.explain", "where each address of a host came from"),
     "demo": Verb("gdns.cli.demo", "look up some zones from many greenlets, beside the blocking functions"),
 }
 
@@ -58,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return done.code if isinstance(done.code, int) else 0
     except (UsageError, ConfigError) as error:
         verb = f" {words[0]}" if words and words[0] in VERBS else ""
-        print(f"gdns{verb}: {error} (see gdns{verb} --help)", file=sys.stderr)
+        print(f"gdns{verb}: {printable(str(error))} (see gdns{verb} --help)", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -98,5 +100,5 @@ def _say_bug(error: Exception) -> int:
         traceback.print_exception(error)
     said = f"{type(error).__name__}: {error}".rstrip(": ")
     todo = f"please report it, with what {TRACEBACK}=1 in the environment shows"
-    print(f"gdns: this is a bug of gdns, {todo}: {said}", file=sys.stderr)
+    print(f"gdns: this is a bug of gdns, {todo}: {printable(said)}", file=sys.stderr)
     return BUG

@@ -95,7 +95,7 @@ def ask(
             outcome = answer.outcome
         except failures as error:
             outcome = error.outcome
-        except (records.DNSException, ValueError) as error:
+        except (records.DNSException, ValueError, TypeError) as error:  # TypeError: a NUL
             raise UsageError(f"{request.name} {request.rdtype}: {str(error).rstrip('.')}") from None
         except OSError as error:
             if request.source is None and not request.source_port:
