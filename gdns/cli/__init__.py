@@ -34,6 +34,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "explain": Verb("gdns.cli.explain", "where each address of a host came from"),
+    "doctor": Verb("gdns.cli.doctor", "what is configured, who answers, and what is wrong"),
     "demo": Verb("gdns.cli.demo", "look up some zones from many greenlets, beside the blocking functions"),
 }
 
