@@ -35,6 +35,7 @@ class Verb(NamedTuple):
 VERBS = {
     "explain": Verb("gdns.cli.explain", "where each address of a host came from"),
     "doctor": Verb("gdns.cli.doctor", "what is configured, who answers, and what is wrong"),
+    "serve": Verb("gdns.cli.serve", "a DNS server for tests, with faults on demand"),
     "demo": Verb("gdns.cli.demo", "look up some zones from many greenlets, beside the blocking functions"),
 }
 
