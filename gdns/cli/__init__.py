@@ -36,6 +36,7 @@ VERBS = {
     "explain": Verb("gdns.cli.explain", "where each address of a host came from"),
     "doctor": Verb("gdns.cli.doctor", "what is configured, who answers, and what is wrong"),
     "serve": Verb("gdns.cli.serve", "a DNS server for tests, with faults on demand"),
+    "bench": Verb("gdns.cli.bench", "how fast this machine looks names up"),
     "demo": Verb("gdns.cli.demo", "look up some zones from many greenlets, beside the blocking functions"),
 }
 
