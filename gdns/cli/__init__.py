@@ -38,6 +38,7 @@ VERBS = {
     "serve": Verb("gdns.cli.serve", "a DNS server for tests, with faults on demand"),
     "bench": Verb("gdns.cli.bench", "how fast this machine looks names up"),
     "demo": Verb("gdns.cli.demo", "look up some zones from many greenlets, beside the blocking functions"),
+    "completion": Verb("gdns.cli.completion", "print what lets bash, zsh or fish complete all this"),
 }
 
 
