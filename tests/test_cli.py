@@ -30,6 +30,7 @@ from gdns.outcome import Outcome
 from gdns.resolvconf import ResolvConf
 from gdns.testing import Server, cookies, rcode, silent, truncated
 from tests.command import call
+from tests.test_system import WITHOUT_EXTENSIONS
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 30.0  # seconds after which a test fails rather than waits on
@@ -599,7 +600,7 @@ def test_a_bug_is_one_line_that_asks_for_a_report(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(VERBS, "demo", Verb("gdns.cli.nowhere", ""))
     missing = call("demo")
     assert (missing.status, missing.out) == (3, "")
-    assert re.fullmatch(r"gdns: .*; install gdns-resolver again.*\n", missing.err)
+    assert re.fullmatch(r"gdns: .*; install gdns-resolver and pycares again.*\n", missing.err)
     monkeypatch.setitem(VERBS, "demo", Verb("gdns.cli.table", ""))  # which has no main
     bug = call("demo")
     assert (bug.status, bug.out) == (70, "")
@@ -670,3 +671,21 @@ def test_a_source_that_is_not_of_this_host_gets_one_line(dns_server: Server) -> 
     assert (done.status, done.out) == (2, "")
     assert "-b 192.0.2.99: " in done.err
     assert "leave it out, or name one of this host" in done.err
+
+
+# Without the engine
+
+
+def test_without_the_extension_modules_it_says_so_and_the_rest_still_serves() -> None:
+    def run_without(*words: str) -> subprocess.CompletedProcess[str]:
+        program = f"{WITHOUT_EXTENSIONS}\nfrom gdns.cli import main\nsys.exit(main({words!r}))"
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+
+    looked_up = run_without("@127.0.0.1", "www.example")
+    assert (looked_up.returncode, looked_up.stdout) == (3, "")
+    assert re.fullmatch(r"gdns: the engine cannot be loaded: .*; `gdns doctor` says more\n", looked_up.stderr)
+    examined = run_without("doctor", "www.example")
+    assert examined.returncode == 1
+    assert "  problem  gdns' engine cannot be loaded: " in examined.stdout
+    assert run_without("--help").returncode == run_without("--version").returncode == 0

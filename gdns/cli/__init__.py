@@ -76,7 +76,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"gdns: {where}{error.strerror or error}", file=sys.stderr)
         return NOT_ASKED
     except ImportError as error:
-        print(f"gdns: {error}; install gdns-resolver again, on a system that it supports", file=sys.stderr)
+        todo = "install gdns-resolver and pycares again, on Linux; `gdns doctor` says more"
+        print(f"gdns: the engine cannot be loaded: {printable(str(error))}; {todo}", file=sys.stderr)
         return NOT_ASKED
     except Exception as error:  # the edge of the program: what comes here is a bug of ours
         return _say_bug(error)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdns.cli.explain import printable_lines
 from gdns.cli.findings import Finding, note, ok, problem
-from gdns.cli.paint import printable
+from gdns.cli.paint import printable, printable_lines
 from gdns.errors import EAI_AGAIN, EAI_NODATA, EAI_NONAME
 
 if TYPE_CHECKING:

@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING
 
 from gdns import outcome as status
 from gdns.cli.grammar import Request, read
-from gdns.cli.nameservers import servers_for
 from gdns.cli.paint import paint_for
 from gdns.cli.report import Report, as_dig, as_json, as_short, failure
 from gdns.cli.usage import UsageError
 from gdns.config import System
 from gdns.resolvconf import ResolvConf
-from gdns.resolver import Resolver
-from gdns.servers import ServerAddress
 
 if TYPE_CHECKING:
     from dns.edns import Option
 
     from gdns.outcome import Outcome
+    from gdns.servers import ServerAddress
 
 ANSWERED, NEGATIVE, NO_SERVER = 0, 1, 3  # exit statuses; 2 is usage
 
@@ -30,6 +28,8 @@ ANSWERED, NEGATIVE, NO_SERVER = 0, 1, 3  # exit statuses; 2 is usage
 def main(words: Sequence[str], verbs: str) -> int:
     """Look up what the words say, print it and return the exit status. Raises UsageError."""
     request = read(words, _is_rdtype, verbs)
+    from gdns.cli.nameservers import servers_for  # loads the engine, which --help can do without
+
     resolv_conf = System().current().resolv_conf if request.server is None else ResolvConf()
     servers = servers_for(request.server, request.family, request.port, resolv_conf)
     report = ask(request, servers, resolv_conf, words)
@@ -44,9 +44,13 @@ def main(words: Sequence[str], verbs: str) -> int:
 
 
 def _is_rdtype(word: str) -> bool:
-    from gdns import records  # loads dnspython, which --help and --version can do without
+    from dns.rdatatype import UnknownRdatatype, from_text  # --help and --version can do without dnspython
 
-    return records.is_rdtype(word)
+    try:
+        from_text(word)
+    except (UnknownRdatatype, ValueError):
+        return False
+    return True
 
 
 def ask(
@@ -57,6 +61,7 @@ def ask(
 ) -> Report:
     """Ask the servers, and report what they say. Raises UsageError for what cannot be asked."""
     from gdns import records
+    from gdns.resolver import Resolver
 
     is_chosen = request.server is not None or request.family != socket.AF_UNSPEC or request.port is not None
     resolver = Resolver(

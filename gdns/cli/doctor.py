@@ -14,7 +14,6 @@ from gdns.cli import advisories, configuration, probes, versions
 from gdns.cli.agreement import compare
 from gdns.cli.explain import server_and_name
 from gdns.cli.findings import Finding, Level, note, ok, problem
-from gdns.cli.nameservers import servers_for
 from gdns.cli.paint import Paint, paint_for, printable
 from gdns.cli.usage import Parser, UsageError, add_color, add_json, port, seconds
 
@@ -54,10 +53,10 @@ def examine(server: str | None, name: str | None, port: int | None, timeout: flo
         "hubs": hubs(os.environ),
     }
     try:
+        from gdns.cli.nameservers import servers_for  # loads the engine, which may not be there
         from gdns.config import System
-        from gdns.resolver import Resolver  # noqa: F401 - what follows needs the extension modules
     except ImportError:
-        return report, True  # the section on c-ares has said so
+        return report, True  # the section on c-ares says so
     resolv_conf = System().current().resolv_conf
     servers = servers_for(server, socket.AF_UNSPEC, port, resolv_conf)
     lines = configuration.nameserver_lines(RESOLV_CONF)
@@ -81,9 +80,7 @@ def c_ares() -> list[Finding]:
     try:
         number, file = versions.cares()
     except ImportError as error:
-        todo = (
-            "pip install -U pycares, and install gdns-resolver again; until then the system's resolver serves"
-        )
+        todo = "install gdns-resolver and pycares again, on Linux; until then the system's resolver serves"
         return [problem(f"gdns' engine cannot be loaded: {error}", todo)]
     said = f"c-ares {number} from {file}"
     concerning = advisories.against(number)

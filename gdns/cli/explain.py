@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gdns.cli.nameservers import servers_for
-from gdns.cli.paint import Paint, paint_for, printable
+from gdns.cli.paint import Paint, paint_for, printable, printable_lines
 from gdns.cli.usage import Parser, UsageError, add_color, add_json, count, port, seconds
 from gdns.errors import EAI_NODATA, EAI_NONAME
 
@@ -25,6 +24,7 @@ def main(words: Sequence[str]) -> int:
     server, host = server_and_name(options.words)
     if host is None:
         raise UsageError("no name to explain: `gdns explain www.example`")
+    from gdns.cli.nameservers import servers_for  # loads the engine, which --help can do without
     from gdns.config import System
     from gdns.resolver import Resolver
 
@@ -94,11 +94,6 @@ def show(trace: Trace, paint: Paint) -> None:
 
 
 _STYLES = {"name": "cyan", "question": "green", "try": "red", "policy": "red", "rule": "dim", "order": "dim"}
-
-
-def printable_lines(text: str) -> str:
-    """Lines without what a terminal would obey."""
-    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def parser() -> Parser:

@@ -20,7 +20,7 @@ gdns [@server] [type] [class] name [+option ...] [options]
        gdns [@server] -x ADDRESS [+option ...] [options]
        gdns VERB ..."""
 DESCRIPTION = (
-    "Look up DNS records. The words of a lookup come in any order, as with dig; the type is A by default. "
+    "Look up DNS records. The words of a lookup come in any order, as with dig; the type is A by default.\n"
     "A server is an address or a name, with #port or :port where it is not 53."
 )
 EPILOG = """\
@@ -32,7 +32,8 @@ verbs, as the first word; `gdns VERB --help` says more:
 
 A name that reads like a verb or a type goes after "--": `gdns -- demo` asks for the name.
 
-exit status: 0 answered; 1 no such name, or no such record at it; 2 usage; 3 no server answered
+exit status: 0 answered; 1 no such name, or no such record at it; 2 usage; 3 no server answered; 70 a bug of
+gdns; 130 interrupted; 141 the reader has gone
 """
 
 

@@ -53,3 +53,8 @@ def printable(text: str) -> str:
     'a\\\\x1b[2Jb'
     """
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def printable_lines(text: str) -> str:
+    """Lines without what a terminal would obey."""
+    return "\n".join(printable(line) for line in text.split("\n"))
