@@ -111,8 +111,11 @@ def findings(probe: Probe, where: str) -> list[Finding]:
         found.append(
             problem(f"{server} does not answer over TCP: {_why(probe.tcp)}", todo, **facts, tcp=False)
         )
-    else:
+    elif probe.udp is None or probe.udp.reply is None:
         found.append(_answer(probe.tcp, "TCP", where, facts))
+    else:  # what it says is known from UDP
+        took = f"{probe.tcp.rtt * 1000:.1f} ms"
+        found.append(ok(f"{server} answers over TCP in {took}", **facts, way="tcp", rtt=probe.tcp.rtt))
     if first.reply is not None:
         found += _edns(probe.edns, server, facts)
     return found
