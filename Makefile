@@ -5,7 +5,7 @@
 # make sanitize   the C boundary under AddressSanitizer and UBSan (ARGS=--long for everything)
 # make fuzz       octets nobody would send, for longer   (ARGS="--seconds 600 --seed 7")
 # make chaos      a storm of 20,000 look-ups on each hub  (ARGS="--seed 7")
-# make docs       the pages, in docs/_build/html
+# make docs       the pages, in docs/_build/html, and the man page, docs/_build/man/gdns.1
 # make lint       ruff, mypy --strict, and the types beside the compiled modules (stubtest)
 # make packages   the distributions, each used in an empty environment (ARGS=--all for every Python that is found)
 # make coverage   the lines of Python and Cython that the suite runs (takes half an hour; ARGS=tests/... for a part)
@@ -67,6 +67,7 @@ docs: $(STAMP)
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'], sep='\n')" \
 		| $(BIN)/python -m pip install --quiet --requirement /dev/stdin
 	$(BIN)/sphinx-build -W --keep-going -q -b html $(ARGS) docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -b man $(ARGS) docs docs/_build/man
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
