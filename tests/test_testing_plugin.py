@@ -8,6 +8,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+from _pytest.assertion.rewrite import AssertionRewriter
+
+import _gdns_gevent_plugin
+import gdns
+
 ROOT = Path(__file__).parent.parent
 PLUGIN = "_gdns_pytest_plugin"
 
@@ -171,6 +176,11 @@ def test_the_package_registers_the_plugin():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["entry-points"]["pytest11"] == {"gdns": PLUGIN}
     assert PLUGIN in project["tool"]["setuptools"]["py-modules"]
+
+
+def test_pytest_does_not_warn_of_what_was_imported_before_it():
+    for module in (gdns, _gdns_gevent_plugin):
+        assert AssertionRewriter.is_rewrite_disabled(module.__doc__)
 
 
 def test_pytest_tells_of_it(tmp_path):
