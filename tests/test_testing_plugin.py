@@ -42,6 +42,10 @@ def test_a_server_to_ask(dns_server, gdns_resolver):
     assert gdns_resolver.gethostbyname("www.example") == "192.0.2.7"
     assert dns_server.questions == [("www.example.", "A")]
 
+def test_it_may_be_closed(dns_server):
+    dns_server.close()
+    assert not dns_server.is_running
+
 def test_it_is_new_for_each_test(dns_server, gdns_resolver):
     assert dns_server.questions == []
     with pytest.raises(socket.gaierror, match="not known"):
@@ -61,7 +65,7 @@ def test_it_ends_with_its_test():
 
 def test_the_fixtures_serve_each_test_anew(tmp_path):
     status, said = run_suite(tmp_path, SUITE)
-    assert (status, "4 passed" in said) == (0, True), said
+    assert (status, "5 passed" in said) == (0, True), said
 
 
 BLOCKED = """
