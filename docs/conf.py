@@ -32,7 +32,6 @@ html_copy_source = False
 default_role = "code"
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
-autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 pygments_style = "friendly"
 
@@ -63,7 +62,15 @@ def escape(app: Sphinx, what: str, name: str, of: object, options: object, lines
             lines[number] = "".join(parts)
 
 
+def sign(
+    app: Sphinx, what: str, name: str, of: object, options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """A default that is an object of its own, which stands for "not given", tells nobody anything."""
+    return signature and signature.replace("<object object>", "..."), returns
+
+
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", escape)
+    app.connect("autodoc-process-signature", sign)
     if not HAS_DOT:
         app.add_directive("graphviz", DotAsText)
