@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import dns.message
 import dns.query
@@ -316,6 +317,20 @@ def test_what_a_handler_raises_is_servfail_and_comes_out_at_the_end():
     with Server(answer) as server:
         ask(server, "www.example.")
         server.clear()  # seen to
+
+
+@pytest.mark.parametrize("mode", ["thread", "hub"])
+def test_a_handler_may_fail_its_test(mode):
+    def answer(query: LoggedQuery) -> None:
+        pytest.fail(f"nobody should ask for {query.name}")
+
+    with (
+        pytest.raises(pytest.fail.Exception, match="nobody should ask"),
+        Server(answer, mode=mode) as server,
+        gdns.Resolver([server.address]) as resolver,
+        suppress(gdns.GaiError),
+    ):
+        resolver.gethostbyname("www.example")
 
 
 def test_a_handler_that_returns_nonsense_is_told_so():
