@@ -137,7 +137,7 @@ def test_ports_of_other_types_are_refused_as_the_interpreter_refuses_them(of, po
     def ours():
         found = of(port)
         if isinstance(found, int):
-            raise socket.gaierror(found)
+            raise socket.gaierror(found, "")
         return found[0][2]
 
     # newer interpreters take the digits of big numbers
