@@ -28,6 +28,7 @@ cdef class Server:
 
     cpdef bint has_room(self, double now) except -1
     cpdef note_sent(self)
+    cpdef note_cut(self)
     cpdef note_silence(self)
     @cython.locals(rtt=double)
     cpdef note_reply(self, double now, double sent_at)

@@ -194,6 +194,11 @@ class Server:
         self.in_flight += 1
         self.unheard += 1
 
+    def note_cut(self) -> None:
+        """A connection has ended under a question: it lies in nobody's buffer any more."""
+        if self.unheard:
+            self.unheard -= 1
+
     def note_silence(self) -> None:
         """It has not answered a question for a long time: perhaps it never got it."""
         self.burst = max(LEAST_BURST, self.burst // 2)
