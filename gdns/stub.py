@@ -35,7 +35,9 @@ PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells
 WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descriptor to be had
 NO_MEMORY = Outcome(PROBE, UNREACHABLE, detail="out of memory")  # made while there is some
 GONE = Outcome(PROBE, CLOSED)
-MOST_SPARED = 20  # times that a question is asked again for a connection that may have ended for another's sake
+MOST_SPARED = (
+    20  # times that a question is asked again for a connection that may have ended for another's sake
+)
 STALE_AFTER = 1.8  # seconds after which a stale answer is better than none yet (RFC 8767, section 5)
 
 
@@ -274,7 +276,7 @@ class Stub(Turns):
         flight.queued_at = None
         flight.step += 1
         flight.attempts += 1
-        wishes = flight.wishes | USE_TCP if server.is_tcp else flight.wishes
+        wishes = flight.wishes | USE_TCP if server.is_tcp or flight.was_cut else flight.wishes
         try:
             attempt = self._lane.ask(server, flight.question, wishes)
         except (OSError, MemoryError) as error:
@@ -344,7 +346,8 @@ class Stub(Turns):
             return
         is_spared = reply is None and attempt.cut != 0 and self._is_spared(flight, attempt.cut)
         if is_spared:
-            server.note_cut()
+            flight.was_cut = True
+            server.note_cut(now, attempt.sent_at)
             if flight.attempt is None and flight.queued_at is None and (flight.waiters or flight.is_wanted):
                 flight.step -= 1
                 self._ask_next(flight, now)
@@ -352,7 +355,9 @@ class Stub(Turns):
         if reply is None:
             detail = attempt.error
             status = UNREACHABLE
-            if flight.question.is_plain and not is_spared:  # else it may be the address to send from that is no good
+            if (
+                flight.question.is_plain and not is_spared
+            ):  # else it may be the address to send from that is no good
                 server.note_failure(now)
         else:
             server.note_reply(now, attempt.sent_at)
@@ -403,16 +408,19 @@ class Stub(Turns):
         """Its server has let it wait, or its time is up."""
         if flight.attempt is not None:
             server: Server = flight.attempt.server
-            server.note_silence()
+            server.note_silence(now, flight.attempt.sent_at)
             if not server.failed_at:
                 server.note_failure(now)
             flight.note(server.name, NO_REPLY, now - flight.attempt.sent_at)
         if now >= flight.ends_at or not (flight.waiters or flight.is_wanted):
             self._fail(flight, now)
             return
-        if flight.queued_at is not None:
+        if flight.queued_at is not None and flight.step + 1 < flight.steps:
             flight.queued_at = None  # its place in that queue is void
             flight.step += 1
+        elif flight.queued_at is not None:
+            self._set_due(flight, flight.ends_at)  # there is no other queue for it
+            return
         if flight.step < flight.steps:
             self._ask_next(flight, now)
         else:
