@@ -209,7 +209,7 @@ class Server:
         """It has not answered a question for a long time: perhaps it never got it.
 
         All that was sent before the burst shrank was sent by the former measure. So it shrinks once for
-        questions that were lost together (RFC 5681, section 3.2), and a lossy link does not bring it to its least.
+        questions that were lost together (RFC 5681, section 3.2): a lossy link does not bring it down.
         """
         if sent_at >= self.shrunk_at:
             self.shrunk_at = now

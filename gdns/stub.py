@@ -35,9 +35,7 @@ PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells
 WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descriptor to be had
 NO_MEMORY = Outcome(PROBE, UNREACHABLE, detail="out of memory")  # made while there is some
 GONE = Outcome(PROBE, CLOSED)
-MOST_SPARED = (
-    20  # times that a question is asked again for a connection that may have ended for another's sake
-)
+MOST_SPARED = 20  # times that a question is asked again when a connection may have ended for another's
 STALE_AFTER = 1.8  # seconds after which a stale answer is better than none yet (RFC 8767, section 5)
 
 
@@ -261,7 +259,9 @@ class Stub(Turns):
     def _ask_next(self, flight: Flight, now: float) -> None:
         """Send the next try, or queue for it."""
         server = flight.plan[flight.step % len(flight.plan)]
-        if not server.has_room(now):
+        if server.queue:
+            self._pump(server, now)  # nobody overtakes who waits
+        if server.queue or not server.has_room(now):
             flight.queued_at = server
             server.queue.append(flight)
             if server.refill is None:
@@ -391,11 +391,11 @@ class Stub(Turns):
                 self._fail(flight, now)
 
     def _is_spared(self, flight: Flight, cut: int) -> bool:
-        """Whether the end of a connection is none of this question's doing, so that it is asked again at once.
+        """Whether the end of a connection is none of this question's doing, so that it is asked again.
 
-        Many questions share a connection, and a server may close it after every reply, or for one of them. Each
-        connection that brings a reply brings the others nearer to theirs. Of one that brings none the question
-        that has waited longest is to blame: the server was busy with that (RFC 7766, section 6.2.4).
+        Many questions share a connection, and a server may close it after every reply, or for one of them.
+        Each connection that brings a reply brings the others nearer to theirs. Of one that brings none the
+        question that has waited longest is to blame: the server was busy with that.
         """
         if cut == CUT_AFTER_REPLIES:
             return True
