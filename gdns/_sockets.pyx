@@ -181,8 +181,9 @@ cdef class Sockets:
     def wake(self) -> None:
         """Make `fileno()` readable; the one method that any thread may call."""
         cdef uint64_t one = 1
-        if self.wake_fd >= 0:
-            write(self.wake_fd, &one, sizeof(one))  # a full counter is already readable
+        with cython.critical_section(self):  # else the descriptor could be closed, and somebody else's, by now
+            if self.wake_fd >= 0:
+                write(self.wake_fd, &one, sizeof(one))  # a full counter is already readable
 
     def close(self) -> None:
         """Close the set and every socket in it; safe to call twice.
@@ -192,7 +193,8 @@ cdef class Sockets:
         """
         cdef PyObject* value = NULL
         cdef Py_ssize_t at
-        self._close_descriptors()
+        with cython.critical_section(self):
+            self._close_descriptors()
         try:
             for sock in list(self.by_handle.values()):
                 self.close_socket(sock)
