@@ -50,6 +50,8 @@ def patch_socket(*, create_connection: bool = False) -> Switch:
             _in_force = _Patch()
         if create_connection:
             _in_force.connects = True
+            for module in ("gdns.connect", "gdns.eager"):  # not in the midst of the first connection
+                importlib.import_module(module)
         _in_force.renew()
         return _in_force
 

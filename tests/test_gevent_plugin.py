@@ -136,6 +136,40 @@ def test_a_word_in_patch_all_counts_more_than_gdns_auto(run):
     assert said == ["False gevent.resolver.thread"]
 
 
+FIRST_USE = """
+import sys
+from gevent import monkey
+monkey.patch_all()
+import gevent, socket
+{}
+before = set(sys.modules)
+def look_up():
+    socket.getaddrinfo("www.example", 80)
+    socket.gethostbyname_ex("www.example")
+    socket.getfqdn("www.example")
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.connect(("www.example", 9))
+    udp.close()
+    try:
+        socket.create_connection(("none.example", 9))
+    except socket.gaierror:
+        pass
+gevent.spawn(look_up).get()
+print(sorted(name for name in set(sys.modules) - before if name.startswith("gdns")))
+"""
+
+
+@pytest.mark.parametrize("resolver", [PLUGIN, f"no.such.Resolver,{PLUGIN}"])
+def test_the_first_look_up_loads_nothing_where_the_environment_names_it_and_gevent_patches(run, resolver):
+    """Loading takes tens of milliseconds, in which no greenlet has its turn."""
+    assert run(FIRST_USE.format(""), GEVENT_RESOLVER=resolver) == ["[]"]
+
+
+def test_nor_does_it_where_it_was_patched_in(run):
+    patch = "import gdns\ngdns.patch_socket(create_connection=True)"
+    assert run(FIRST_USE.format(patch), GEVENT_RESOLVER=None) == ["[]"]
+
+
 def test_gdns_auto_takes_the_one_line_and_no_change_of_code(run, tmp_path):
     program = tmp_path / "app.py"
     program.write_text("import socket\nprint(socket.gethostbyname('www.example'))\n")
