@@ -13,6 +13,10 @@ import pytest
 from gdns.testing import Server, delay, silent
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.parity import world  # noqa: E402
+
 LOOPS = ("libev-cext", "libuv-cffi")
 PLUGIN = "gdns.gevent.Resolver"
 
@@ -621,3 +625,22 @@ def test_twenty_dead_names_do_not_harm_a_thousand_live_ones(run, dns_server):
         gevent.killall(dead)
     """
     assert run(program) == ["True True 0"]
+
+
+@pytest.mark.skipif(
+    not world.is_permitted(),
+    reason="unshare(1) is refused, so there can be no private network whose name server the system asks",
+)
+def test_where_the_thread_resolver_lets_live_names_wait_behind_dead_ones_gdns_does_not():
+    """Each of the twenty dead ones takes a second, and the thread resolver has ten threads."""
+
+    def p99s(resolver: str) -> list[float]:
+        command = [sys.executable, "-m", "tests.threads.dead_names", resolver]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return [float(word) for word in done.stdout.split()]
+
+    bound = 1.0  # seconds, for live names among dead ones
+    _, theirs = p99s("thread")
+    assert theirs > bound, "two rounds of a second each"
+    assert any(p99s(PLUGIN)[1] < bound for _ in range(5)), "the best of five"

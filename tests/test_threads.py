@@ -14,9 +14,11 @@ from gdns.libc import MOST_THREADS, Job, Pool
 from gdns.resolver import Resolver
 from gdns.testing import Server, delay
 from gdns.threads import QuietLock, original
-from tests.threads.storm import together
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.threads.storm import together  # noqa: E402
 
 
 @pytest.fixture
