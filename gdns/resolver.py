@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not loaded for its sake
 
 _stubs: WeakSet[Stub] = WeakSet()
+_shared: WeakSet[Shared] = WeakSet()
 
 
 class Upstreams(NamedTuple):
@@ -75,6 +76,7 @@ class Shared:
         "overrides",
         "policy",
         "use_0x20",
+        "__weakref__",
     )
 
     def __init__(
@@ -97,6 +99,7 @@ class Shared:
         self.lock = QuietLock()
         self.upstreams = upstreams
         self.asked: object = None  # the servers that the cache's content comes from
+        _shared.add(self)
 
 
 class OfThread(local_base()):  # type: ignore[misc]
@@ -715,6 +718,9 @@ def after_fork_in_child() -> None:
     global _pid
     if _pid != os.getpid():
         _pid = os.getpid()
+        for shared in members_of(_shared):
+            if shared.cache is not None:
+                shared.cache.after_fork()
         for stub in members_of(_stubs):
             stub.after_fork()
 
