@@ -36,6 +36,8 @@ COMPILED = (
     "flight",
     "turns",
     "stub",
+    "pace",
+    "many",
     "names",
     "entries",
     "nss_modules",

@@ -38,6 +38,7 @@ class Flight:
         "failures",
         "patience",
         "is_wanted",
+        "is_passing",
     )
 
     def __init__(
@@ -53,7 +54,7 @@ class Flight:
         self.question = question
         self.wishes = wishes
         self.key = key
-        self.waiters: list[Waiter | Both] = []  # each is woken when this has landed
+        self.waiters: list[Waiter | Both | Ask] = []  # each is woken, or told, when this has landed
         self.outcome: Outcome | None = None
         self.plan = plan  # the servers in the order in which they are asked, round after round
         self.step = 0  # of how many tries were begun
@@ -69,12 +70,38 @@ class Flight:
         self.failures: list[Failed] | None = None  # what came of tries that brought no answer
         self.patience = 0.0  # seconds that a server has before the next one is asked too
         self.is_wanted = False  # by the cache, whoever waits for it or not
+        self.is_passing = False  # only crowds want it: it is not kept, for it would drive out what others keep
 
     def note(self, server: str, reason: str, seconds: float) -> None:
         """A try brought no answer."""
         if self.failures is None:
             self.failures = []
         self.failures.append(Failed(server, reason, seconds))
+
+
+class Crowd:
+    """Many questions with one greenlet, or none, that waits for their outcomes."""
+
+    def take(self, ask: Ask, outcome: Outcome) -> None:
+        """One of the questions has ended. Called from the hub, or in the midst of `Stub.put`."""
+        raise NotImplementedError
+
+
+class Ask:
+    """One question of a crowd: while its first try is under way it has the place of a flight, but costs less."""
+
+    __slots__ = ("crowd", "item", "question", "key", "plan", "attempt", "began", "has_joined", "outcome")
+
+    def __init__(self, crowd: Crowd, item: object, question: Question) -> None:
+        self.crowd = crowd
+        self.item = item  # what the crowd knows it by
+        self.question = question
+        self.key: object = None
+        self.plan: tuple[Server, ...] | None = None
+        self.attempt: Try | None = None  # the first try, while there is no flight
+        self.began = 0.0
+        self.has_joined = False  # a flight that others began earlier
+        self.outcome: Outcome | None = None
 
 
 class Both:
@@ -103,6 +130,12 @@ class Refill:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+
+
+class Queued:
+    """The moment at which the first tries of crowds have waited for long enough."""
+
+    __slots__ = ()
 
 
 class Probe:

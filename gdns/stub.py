@@ -9,6 +9,7 @@ only carries one try to one server.
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -20,19 +21,22 @@ from gdns._wire import Question
 from gdns.cache import Cache
 from gdns.counters import Counters
 from gdns.deadlines import Deadlines
-from gdns.flight import Alarm, Both, Flight, Probe, Refill
+from gdns.flight import Alarm, Ask, Both, Flight, Probe, Queued, Refill
 from gdns.hooks import Hooks
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
-from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, status_of
+from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, first_answer, status_of
 from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 
 if TYPE_CHECKING:
+    from gdns.flight import Crowd
     from gdns.hubs.protocol import Hub
 
+NAME_ERROR = 3  # the rcode of NXDOMAIN
 REST = 0.2  # seconds between two rounds of asking when a round ended with a refused connection
 PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
 WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descriptor to be had
+FEW_ASKS = 64  # up to this many that have ended may lie about in the queue of first tries
 STALE_AFTER = 1.8  # seconds after which a stale answer is better than none yet (RFC 8767, section 5)
 
 
@@ -65,7 +69,10 @@ class Stub(Turns):
         self.prefetches = prefetches
         self.counters = counters or Counters()
         self.hooks = hooks or Hooks()
-        self._flights: dict[object, Flight] = {}
+        self._flights: dict[object, Flight | Ask] = {}
+        self._asks: deque[Ask] = deque()  # those whose first try is under way, and some whose has ended
+        self._asking = 0  # how many of the former
+        self._queued: Queued | None = None  # set while any of them is to fall due
         self._patience = servers.default.patience(timeout)
         self._budget = timeout * attempts
         Turns.__init__(self, hub)
@@ -220,9 +227,11 @@ class Stub(Turns):
         return outcome
 
     def _join(self, question: Question, wishes: int, now: float) -> Flight:
-        flight = self._flights.get(_flight_key(question, wishes))
-        if flight is not None:
+        pending = self._flights.get(_flight_key(question, wishes))
+        if pending is not None:
             self.counters.joined += 1
+            flight = self._board(pending)
+            flight.is_passing = False
             return flight
         if not self.is_closed and getcurrent() is self.hub.greenlet:
             raise RuntimeError(ON_THE_HUB)
@@ -250,6 +259,165 @@ class Stub(Turns):
                 self._land(flight, Outcome(question, UNREACHABLE, detail="out of memory"))
             raise
         return flight
+
+    # --- asking for a crowd
+
+    def put(self, ask: Ask) -> None:
+        """Ask one question of a crowd, whose `take` is called with the outcome; nothing parks.
+
+        That may be before this returns. The first try has no flight, for nearly all end with it; a second
+        one, somebody who joins, or a full window makes it a flight like any other. What the cache knows is
+        used, but what is learnt is not kept unless others have asked for it as well. `flush` sends.
+        """
+        question = ask.question
+        wishes = self.wishes
+        known = self._recall(question, wishes)
+        if known is not None:
+            ask.crowd.take(ask, known)
+            return
+        key = _flight_key(question, wishes)
+        pending = self._flights.get(key)
+        if pending is not None:
+            self.counters.joined += 1
+            flight = self._board(pending)
+            ask.began = monotonic()
+            ask.has_joined = True
+            flight.waiters.append(ask)
+            return
+        group = self.servers.default
+        if not self.is_closed and not self.servers.domains:
+            plan = group.plan()
+            server: Server = plan[0]
+            now = monotonic()
+            if not server.queue and server.has_room(now):
+                if group.has_failing:
+                    self._probe(now)
+                ask.key = key
+                ask.plan = plan
+                if self._put_first(ask, server, wishes, now):
+                    return
+        now = monotonic()
+        flight = self._begin(question, wishes, now)
+        if flight.outcome is not None:
+            ask.crowd.take(ask, flight.outcome)
+        else:
+            flight.is_passing = True
+            flight.waiters.append(ask)
+            self._soon()
+
+    def _put_first(self, ask: Ask, server: Server, wishes: int, now: float) -> bool:
+        """Make a first try without a flight; False if there is no descriptor or memory for it."""
+        try:
+            attempt = self._lane.ask(server, ask.question, wishes | USE_TCP if server.is_tcp else wishes)
+        except (OSError, MemoryError):
+            return False
+        self.counters.sent += 1
+        if self.hooks.on_query:
+            self._tell(self.hooks.on_query, ask.question, server.name)
+        server.note_sent()
+        attempt.flight = ask
+        ask.attempt = attempt
+        ask.began = now
+        self._flights[ask.key] = ask
+        self._asking += 1
+        asks = self._asks
+        if len(asks) > FEW_ASKS + 2 * self._asking:
+            asks = self._asks = deque([other for other in asks if other.attempt is not None])
+        asks.append(ask)
+        if not self._is_watching:
+            self._start()
+        if self._queued is None:
+            self._queued = Queued()
+            self._put_due(self._queued, now + self._patience)
+        return True
+
+    def flush(self) -> None:
+        """Send what `put` has left to be sent."""
+        if self.is_closed:
+            return
+        if self._lane.needs_flush:
+            self._lane.flush()
+        self._soon()  # some may have ended at once
+
+    def wake_soon(self, waiter: Waiter) -> None:
+        """Wake a greenlet when what has ended has been dealt with; for crowds, from `take`."""
+        self._waking.append(waiter)
+
+    def stale(self, question: Question) -> Outcome | None:
+        """What may be served in place of a failure (RFC 8767); None for nothing."""
+        return None if self.cache is None else self.cache.stale(question, self.wishes)
+
+    def _land_ask(self, ask: Ask, attempt: Try, now: float) -> None:
+        """The first try of a crowd's question has brought the network's word about the name."""
+        server: Server = attempt.server
+        reply = attempt.reply
+        assert reply is not None
+        server.note_reply(now, attempt.sent_at)
+        outcome = first_answer(ask.question, reply, server.name, now - attempt.sent_at, attempt.transport)
+        self._forget_ask(ask)
+        self._flights.pop(ask.key, None)
+        ask.crowd.take(ask, outcome)
+        self.counters.note(outcome, True)
+        if self.hooks.on_outcome:
+            self._tell(self.hooks.on_outcome, outcome)
+
+    def _forget_ask(self, ask: Ask) -> None:
+        ask.attempt = None
+        self._asking -= 1
+
+    def _board(self, pending: Flight | Ask) -> Flight:
+        """The flight under way, made of a crowd's question if that has none."""
+        if isinstance(pending, Flight):
+            return pending
+        ask = pending
+        attempt = ask.attempt
+        plan = ask.plan
+        assert plan is not None
+        assert attempt is not None
+        steps = len(plan) * self.attempts
+        flight = Flight(ask.question, self.wishes, ask.key, plan, steps, ask.began, ask.began + self._budget)
+        flight.patience = self._patience
+        flight.step = flight.attempts = 1
+        flight.attempt = attempt
+        flight.is_passing = True
+        flight.waiters.append(ask)
+        attempt.flight = flight
+        self._forget_ask(ask)
+        self._flights[ask.key] = flight
+        self._set_due(flight, ask.began + self._patience)
+        return flight
+
+    def _on_queued(self, now: float) -> None:
+        """First tries of crowds have let their questions wait: they are flights from here on."""
+        asks = self._asks
+        self._queued = None
+        while asks:
+            ask = asks[0]
+            if ask.attempt is not None:
+                due_at = ask.began + self._patience
+                if due_at > now:
+                    self._queued = Queued()
+                    self._put_due(self._queued, due_at)
+                    return
+            asks.popleft()
+            if ask.attempt is not None:
+                flight = self._board(ask)
+                if flight.slot is not None:
+                    flight.slot.pop(flight, None)
+                    flight.slot = None
+                self._on_due(flight, now)
+
+    def leave(self, crowd: Crowd) -> None:
+        """A crowd wants no more: its questions under way are given up, unless others wait for them."""
+        for pending in list(self._flights.values()):
+            if isinstance(pending, Flight):
+                pending.waiters = [
+                    wakes
+                    for wakes in pending.waiters
+                    if not isinstance(wakes, Ask) or wakes.crowd is not crowd
+                ]
+            elif pending.crowd is crowd:
+                self._board(pending).waiters.clear()
 
     # --- one flight
 
@@ -316,6 +484,12 @@ class Stub(Turns):
         if server.queue:
             self._pump(server, now)
         asker = attempt.flight
+        if isinstance(asker, Ask):
+            reply = attempt.reply
+            if reply is not None and (reply.rcode == 0 or reply.rcode == NAME_ERROR):
+                self._land_ask(asker, attempt, now)
+                return
+            asker = self._board(asker)
         if not isinstance(asker, Flight):
             if isinstance(asker, Probe):
                 self._end_probe(asker, attempt)
@@ -408,14 +582,16 @@ class Stub(Turns):
             flight.earlier = None
         flight.queued_at = None
         for wakes in flight.waiters:
-            if isinstance(wakes, Both):
+            if isinstance(wakes, Ask):
+                wakes.crowd.take(wakes, outcome)
+            elif isinstance(wakes, Both):
                 wakes.missing -= 1
                 if not wakes.missing:
                     self._waking.append(wakes.waiter)
             else:
                 self._waking.append(wakes)
         try:  # what goes wrong from here on is no concern of theirs
-            if self.cache is not None and outcome.reply is not None:
+            if self.cache is not None and outcome.reply is not None and not flight.is_passing:
                 self.cache.put(outcome, flight.wishes)
             self.counters.note(outcome, bool(flight.waiters) or flight.is_wanted)
             if self.hooks.on_outcome:
@@ -489,6 +665,8 @@ class Stub(Turns):
             item.slot = None
             item.server.is_probed = False
             self._give_up(item.attempt)
+        elif isinstance(item, Queued):
+            self._on_queued(now)
 
     # --- the end
 
@@ -499,7 +677,8 @@ class Stub(Turns):
         self._lane.close()
         self._sockets.close()
         now = monotonic()
-        for flight in list(self._flights.values()):
+        for pending in list(self._flights.values()):
+            flight = self._board(pending)
             if flight.outcome is None:
                 elapsed = now - flight.started_at
                 self._land(
@@ -547,7 +726,8 @@ class Stub(Turns):
             server.refill = None
         self._open()
         now = monotonic()
-        for flight in list(self._flights.values()):
+        for pending in list(self._flights.values()):
+            flight = self._board(pending)
             flight.attempt = flight.earlier = flight.slot = flight.queued_at = None
             flight.step = 0
             if flight.waiters or flight.is_wanted:
