@@ -51,7 +51,7 @@ COMPILED = (
     "netdb",
 )
 
-MODULES = ("_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram")
+MODULES = ("_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram", "_ndjson")
 
 jobs = os.cpu_count() or 1
 setup(

@@ -70,7 +70,9 @@ class Flight:
         self.failures: list[Failed] | None = None  # what came of tries that brought no answer
         self.patience = 0.0  # seconds that a server has before the next one is asked too
         self.is_wanted = False  # by the cache, whoever waits for it or not
-        self.is_passing = False  # only crowds want it: it is not kept, for it would drive out what others keep
+        self.is_passing = (
+            False  # only crowds want it: it is not kept, for it would drive out what others keep
+        )
 
     def note(self, server: str, reason: str, seconds: float) -> None:
         """A try brought no answer."""

@@ -26,9 +26,9 @@ cdef class Many(Crowd):
     cpdef renew(self)
     cpdef Py_ssize_t room(self) except? -1
     @cython.locals(question=Question, ask=Ask)
-    cpdef put(self, item, str name, int rdtype)
+    cpdef bint put(self, item, str name, int rdtype) except -1
     @cython.locals(ask=Ask)
-    cdef _refuse(self, item, int rdtype, str detail)
+    cpdef refuse(self, item, int rdtype, str detail)
     cpdef send(self)
     @cython.locals(pace=Pace)
     cpdef double pause(self) except? -1

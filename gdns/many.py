@@ -25,8 +25,6 @@ from gdns.outcome import CLOSED, INVALID, TIMEOUT, Outcome
 from gdns.pace import Pace
 
 if TYPE_CHECKING:
-    import dns.name
-
     from gdns.hubs import Hub
     from gdns.stub import Stub
 
@@ -51,9 +49,8 @@ RDTYPES = {
     "CAA": 257,
 }
 
-Name = "str | dns.name.Name"
 Item = Any
-"""A name, which is asked for its A records, or a name with a type."""
+"""A name, a str or a dns.name.Name, which is asked for its A records; or a pair of a name and a type."""
 
 
 class Result(NamedTuple):
@@ -105,7 +102,9 @@ class Many(Crowd):
         """Ask the servers of now. Raises RuntimeError where this is not the greenlet's hub, or is it itself."""
         engine = self._engine()
         if engine.hub is not self._hub:
-            raise RuntimeError("the results of resolve_many are to be taken on the hub that they were begun on")
+            raise RuntimeError(
+                "the results of resolve_many are to be taken on the hub that they were begun on"
+            )
         if getcurrent() is self._hub.greenlet:
             raise RuntimeError(ON_THE_HUB)
         if engine.stub is not self._stub:
@@ -121,10 +120,11 @@ class Many(Crowd):
         """How many more may be asked until results are taken, the pace aside."""
         return self._concurrency - self.in_flight - len(self.landed)
 
-    def put(self, item: object, name: str, rdtype: int) -> None:
+    def put(self, item: object, name: str, rdtype: int) -> bool:
         """Ask for the records of one type at a name, taken as absolute; the outcome will be in `landed`.
 
-        A name that cannot be asked for has one of the status INVALID, whose detail says why.
+        False for a name that cannot be asked for: its outcome has the status INVALID, a detail that says why,
+        and is the last in `landed` now.
         """
         if self._pace is not None:
             self._pace.take(monotonic())
@@ -133,18 +133,22 @@ class Many(Crowd):
                 name = encode_idna2008(name) if self._is_idna2008 else encode_idna(name)
             question = Question(name, rdtype)
         except ValueError as error:
-            self._refuse(item, rdtype, str(error))
-            return
+            self.refuse(item, rdtype, str(error))
+            return False
         ask = Ask(self, item, question)
         self.in_flight += 1
-        if not is_ordinary(name) and special_use(question.qname) is not None:
-            from gdns import records  # loads dnspython
+        if not is_ordinary(name):
+            rule = special_use(question.qname)
+            if rule is not None:
+                from gdns import records  # loads dnspython
 
-            self.take(ask, records.special_outcome(question))
-            return
+                self.take(ask, records.special_outcome(question, rule))
+                return True
         self._stub.put(ask)
+        return True
 
-    def _refuse(self, item: object, rdtype: int, detail: str) -> None:
+    def refuse(self, item: object, rdtype: int, detail: str) -> None:
+        """Have something that cannot be asked for among the outcomes."""
         ask = Ask(self, item, Question(".", rdtype if 0 < rdtype <= 0xFFFF else 1))
         self.in_flight += 1
         self.take(ask, Outcome(ask.question, INVALID, detail=detail))
@@ -159,7 +163,7 @@ class Many(Crowd):
         return 0.0 if pace is None else pace.wait(monotonic())
 
     def wait(self, seconds: float = 0.0) -> None:
-        """Park until something has landed or `wake` is called, for `seconds` at most unless these are 0.
+        """Park until something has landed or `wake_up` is called, for `seconds` at most unless these are 0.
 
         What is thrown into the greenlet comes out, and ends all.
         """
@@ -169,7 +173,7 @@ class Many(Crowd):
         timer = None
         try:
             if seconds > 0.0:
-                timer = self._hub.call_later(max(seconds, LEAST_PAUSE), self._on_timer)
+                timer = self._hub.call_later(max(seconds, LEAST_PAUSE), self.wake_up)
             waiter.park()
         except BaseException:
             self.close()
@@ -179,15 +183,10 @@ class Many(Crowd):
             if timer is not None:
                 timer.cancel()
 
-    def _on_timer(self) -> None:
+    def wake_up(self) -> None:
+        """Let `wait` return; from the hub."""
         if self._waiter is not None:
             self._waiter.wake()
-
-    def wake(self) -> None:
-        """Let `wait` return; may be called from a signal handler."""
-        waiter = self._waiter
-        if waiter is not None:
-            self._stub.wake_from_thread(waiter)
 
     def take(self, ask: Ask, outcome: Outcome) -> None:
         """One has ended."""
@@ -269,7 +268,7 @@ class Many(Crowd):
                         if rdtype > 0:
                             self.put(item, name, rdtype)
                         else:
-                            self._refuse(item, 1, f"{item!r}: there is no such record type")
+                            self.refuse(item, 1, f"{item!r}: there is no such record type")
                         if landed:
                             break  # the source took its time, or it was known
                     self._stub.flush()
@@ -336,7 +335,9 @@ def _read_item(item: object) -> tuple[str, int]:
     name = item
     if isinstance(item, (tuple, list)):
         if len(item) != 2:
-            raise TypeError(f"a question is a name or (name, type), not a {type(item).__name__} of {len(item)}")
+            raise TypeError(
+                f"a question is a name or (name, type), not a {type(item).__name__} of {len(item)}"
+            )
         name, rdtype = item
     if not isinstance(name, str):
         to_text = getattr(name, "to_text", None)

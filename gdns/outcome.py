@@ -180,6 +180,8 @@ class Outcome:
         return _restored, (values, None if self.reply is None else self.reply.message)
 
     def __repr__(self) -> str:
+        if self.status is INVALID:
+            return f"<Outcome invalid: {self.detail}>"
         words = [f"{self.question.qname} type {self.question.rdtype}: {self.status.value}"]
         if self.server:
             words.append(f"from {self.server}")

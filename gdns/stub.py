@@ -24,7 +24,17 @@ from gdns.deadlines import Deadlines
 from gdns.flight import Alarm, Ask, Both, Flight, Probe, Queued, Refill
 from gdns.hooks import Hooks
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
-from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, first_answer, status_of
+from gdns.outcome import (
+    CLOSED,
+    NO_REPLY,
+    NXDOMAIN,
+    TIMEOUT,
+    UNREACHABLE,
+    Failed,
+    Outcome,
+    first_answer,
+    status_of,
+)
 from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 

@@ -36,6 +36,7 @@ LAYERS = (
         "nss_modules",
         "ordering",
         "outcome",
+        "pace",
         "resolvconf",
         "services",
         "switch",
@@ -59,7 +60,19 @@ LAYERS = (
     # policy
     {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "sources"},
     # api
-    {"arguments", "beside", "connect", "eager", "netdb", "reading", "records", "resolver", "system", "trace"},
+    {
+        "arguments",
+        "beside",
+        "connect",
+        "eager",
+        "many",
+        "netdb",
+        "reading",
+        "records",
+        "resolver",
+        "system",
+        "trace",
+    },
     # edge
     {
         "__init__",

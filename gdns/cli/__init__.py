@@ -26,6 +26,7 @@ class Verb(NamedTuple):
 
 
 VERBS = {
+    "bulk": Verb("gdns.cli.bulk", "look up a file of names, by the million, into lines of JSON"),
     "demo": Verb("gdns.cli.demo", "look up some zones from many greenlets, beside the blocking functions"),
 }
 
