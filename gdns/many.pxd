@@ -15,13 +15,13 @@ cdef class Many(Crowd):
     cdef readonly bint is_closed
     cdef object _engine
     cdef Py_ssize_t _concurrency
-    cdef Py_ssize_t _refill
     cdef Pace _pace
     cdef bint _is_idna2008
     cdef object _hub
     cdef Stub _stub
     cdef list _stubs
     cdef Waiter _waiter
+    cdef bint _is_held
 
     cpdef renew(self)
     cpdef Py_ssize_t room(self) except? -1

@@ -23,6 +23,7 @@ from gdns.hubs.waiter import ON_THE_HUB, Waiter
 from gdns.names import encode_idna, encode_idna2008, is_ordinary, special_use
 from gdns.outcome import CLOSED, INVALID, TIMEOUT, Outcome
 from gdns.pace import Pace
+from gdns.servers import BUFFERED_FOR
 
 if TYPE_CHECKING:
     from gdns.hubs import Hub
@@ -87,16 +88,22 @@ class Many(Crowd):
         self.is_closed = False
         self._engine = engine
         self._concurrency = concurrency
-        self._refill = max(1, min(REFILL, concurrency // 2))
         self._pace = pace
         self._is_idna2008 = idna2008
-        first = engine()
-        self._hub = first.hub
-        self._stub = first.stub
-        self._stubs: list[Stub] = [first.stub]  # those that were asked, for settings may change meanwhile
+        self._hub: Hub = None  # type: ignore[assignment]  # until `begin`
+        self._stub: Stub = None  # type: ignore[assignment]
+        self._stubs: list[Stub] = []  # those that were asked, for settings may change meanwhile
         self._waiter: Waiter | None = None
+        self._is_held = False  # by the server, which has not answered enough yet
 
     # --- for whoever asks
+
+    def begin(self) -> None:
+        """Be on the hub of whoever calls."""
+        engine = self._engine()
+        self._hub = engine.hub
+        self._stub = engine.stub
+        self._stubs.append(self._stub)
 
     def renew(self) -> None:
         """Ask the servers of now. Raises RuntimeError where this is not the greenlet's hub, or is it itself."""
@@ -117,8 +124,15 @@ class Many(Crowd):
         return self._stub.is_closed
 
     def room(self) -> int:
-        """How many more may be asked until results are taken, the pace aside."""
-        return self._concurrency - self.in_flight - len(self.landed)
+        """How many more may be asked now, the pace aside: until results are taken, or the server is ready."""
+        room = self._concurrency - self.in_flight - len(self.landed)
+        self._is_held = False
+        if room > 0:
+            room = min(room, self._stub.room())
+            if room <= 0:
+                self._is_held = self.in_flight > 0
+                return 0 if self._is_held else 1  # where others keep the server busy, one waits for its turn
+        return room
 
     def put(self, item: object, name: str, rdtype: int) -> bool:
         """Ask for the records of one type at a name, taken as absolute; the outcome will be in `landed`.
@@ -171,6 +185,8 @@ class Many(Crowd):
             return
         waiter = self._waiter = Waiter(self._hub)
         timer = None
+        if self._is_held and (seconds <= 0.0 or seconds > BUFFERED_FOR):
+            seconds = BUFFERED_FOR  # by then the server has room, whatever became of what was sent
         try:
             if seconds > 0.0:
                 timer = self._hub.call_later(max(seconds, LEAST_PAUSE), self.wake_up)
@@ -233,6 +249,8 @@ class Many(Crowd):
 
     def results(self, questions: Iterator[Item]) -> Generator[Result, None, None]:
         """Ask all questions, and yield the results as they come."""
+        self.begin()
+        refill = max(1, min(REFILL, self._concurrency // 2))
         is_exhausted = False
         problem: BaseException | None = None
         landed = self.landed
@@ -242,12 +260,14 @@ class Many(Crowd):
                     ask = self.next()
                     if ask.outcome is not None:
                         yield _make(Result, (ask.item, ask.outcome))
-                    if landed and (is_exhausted or self.room() < self._refill):
+                    if landed and (is_exhausted or self.room() < refill):
                         continue
                 if not is_exhausted:
                     self.renew()
-                    while self.room() > 0:
-                        if self._stub.is_closed:
+                    room = self.room()
+                    while room > 0:
+                        room -= 1
+                        if self.is_over:
                             is_exhausted = True
                             problem = ResolverClosed(Outcome(Question(".", 1), CLOSED))
                             break
@@ -271,7 +291,7 @@ class Many(Crowd):
                             self.refuse(item, 1, f"{item!r}: there is no such record type")
                         if landed:
                             break  # the source took its time, or it was known
-                    self._stub.flush()
+                    self.send()
                     if landed:
                         continue
                 if self.in_flight:
@@ -282,7 +302,7 @@ class Many(Crowd):
                     self.wait(self.pause())
             if problem is not None:
                 raise problem
-            if self._stub.is_closed:
+            if self.is_over:
                 raise ResolverClosed(Outcome(Question(".", 1), CLOSED))
         finally:
             self.close()

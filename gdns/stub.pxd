@@ -48,6 +48,8 @@ cdef class Stub(Turns):
     cdef _impatient(self, Flight flight)
     @cython.locals(known=Outcome, flight=Flight, group=Group, server=Server, plan=tuple, now=double)
     cpdef put(self, Ask ask)
+    @cython.locals(server=Server)
+    cpdef int room(self) except -1
     @cython.locals(attempt=Try)
     cdef bint _put_first(self, Ask ask, Server server, int wishes, double now) except -1
     cpdef flush(self)

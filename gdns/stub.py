@@ -277,7 +277,8 @@ class Stub(Turns):
 
         That may be before this returns. The first try has no flight, for nearly all end with it; a second
         one, somebody who joins, or a full window makes it a flight like any other. What the cache knows is
-        used, but what is learnt is not kept unless others have asked for it as well. `flush` sends.
+        used, but what is learnt is not kept unless others have asked for it as well. It leaves in the hub's next
+        turn, or with `flush`.
         """
         question = ask.question
         wishes = self.wishes
@@ -315,6 +316,13 @@ class Stub(Turns):
             flight.waiters.append(ask)
             self._soon()
 
+    def room(self) -> int:
+        """How many questions a crowd may put that will be sent at once; 0 if they would have to queue."""
+        server: Server = self.servers.default.order[0]
+        if server.queue or not server.has_room(monotonic()):
+            return 0
+        return min(server.window - server.in_flight, server.burst - server.unheard - server.unheard_before)
+
     def _put_first(self, ask: Ask, server: Server, wishes: int, now: float) -> bool:
         """Make a first try without a flight; False if there is no descriptor or memory for it."""
         try:
@@ -339,6 +347,7 @@ class Stub(Turns):
         if self._queued is None:
             self._queued = Queued()
             self._put_due(self._queued, now + self._patience)
+        self._soon()  # at the latest, where the crowd is kept waiting for its next question
         return True
 
     def flush(self) -> None:
@@ -347,7 +356,7 @@ class Stub(Turns):
             return
         if self._lane.needs_flush:
             self._lane.flush()
-        self._soon()  # some may have ended at once
+            self._soon()  # some may have ended at once
 
     def wake_soon(self, waiter: Waiter) -> None:
         """Wake a greenlet when what has ended has been dealt with; for crowds, from `take`."""

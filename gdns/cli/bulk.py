@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from gdns.cli.grammar import Parser, UsageError, count, seconds
-from gdns.cli.progress import Progress, summary
+from gdns.cli.progress import INTERVAL, Progress, summary
 from gdns.cli.sink import Done, Sink, WriteError
 from gdns.cli.source import Line, Source
 from gdns.errors import ConfigError, GaiError
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 500
 RETRIES = 1
-DONE, SOME_UNASKED, NO_SERVER = 0, 1, 3  # exit statuses; 2 is usage, 128 + the signal an interruption
+DONE, SOME_UNASKED, NO_SERVER, NOT_WRITTEN = (
+    0,
+    1,
+    3,
+    3,
+)  # exit statuses; 2 is usage, 128 + the signal an interruption
 MOST_COMPLAINTS = 10  # lines of the input that are told of one by one
 FEW = 64  # lines taken between two looks at what has landed
 
@@ -35,18 +41,22 @@ fields, as the answers come. A line of FILE is a name, or a name and a type; emp
 """
 EPILOG = """\
 exit status: 0 all was asked, whatever was answered; 1 some lines could not be asked; 2 usage; 3 no server
-answered any; 130 or 143 stopped by Ctrl-C or SIGTERM: what was resolved is written, and --resume goes on
+answered any, or the results could not be written; 130 or 143 stopped by Ctrl-C or SIGTERM: what was resolved is written, and --resume goes on
 """
 
 
 def main(words: Sequence[str]) -> int:
     """Do a bulk run and return its exit status. Raises UsageError."""
     options = _read(words)
-    if options.jobs > 1:
-        from gdns.cli.jobs import run
+    try:
+        if options.jobs > 1:
+            from gdns.cli.jobs import run
 
-        return run(options)
-    return Run(options).run()
+            return run(options)
+        return Run(options).run()
+    except WriteError as error:
+        say(str(error))
+        return NOT_WRITTEN
 
 
 def parser() -> Parser:
@@ -137,13 +147,14 @@ class Run:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.source = Source(options.file)
+        self.source = Source(options.file, options.is_worker)
         if options.output != "-" and os.path.exists(options.output) and self._is_own_input():
             raise UsageError(f"{options.output} is what is read; choose another --output")
         self.sink = Sink(options.output, options.resumes, options.overwrites)
         self.done = Done(options.output) if options.resumes else None
         self.complaints = Complaints()
         self.stopped_by = 0  # a signal
+        self._report_at = 0.0
 
     def _is_own_input(self) -> bool:
         try:
@@ -170,6 +181,7 @@ class Run:
             self.many = Many(
                 resolver._engine, options.concurrency, Pace(options.rate) if options.rate else None
             )
+            self.many.begin()
             self.writer = Writer()
             self.progress = Progress(self.source.size, options.shows_progress)
             with _signals(hub, self._stop):
@@ -216,6 +228,14 @@ class Run:
             self.sink.write(self.writer.take())
         if self.progress.is_due():
             self.progress.show(self.source.octets, self.writer.counts)
+        if self.options.is_worker and monotonic() >= self._report_at:
+            self._report()
+
+    def _report(self) -> None:
+        """Tell the process that deals how far this worker has come."""
+        self._report_at = monotonic() + INTERVAL
+        told = {"counts": self.writer.counts, "complaints": self.complaints.total}
+        print(json.dumps(told), file=sys.stderr, flush=True)
 
     def _fill(self, many: Many) -> None:
         """Ask as much as there is room for."""
@@ -263,6 +283,9 @@ class Run:
     def _say_how_it_went(self) -> int:
         """Sum up; the exit status."""
         counts = self.writer.counts
+        if self.options.is_worker:
+            self._report()
+            return 128 + self.stopped_by if self.stopped_by else DONE
         skipped = self.done.skipped if self.done is not None else 0
         return conclude(
             self.options, counts, monotonic() - self.progress.began, skipped, self.complaints, self.stopped_by

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import stat
 from collections import deque
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from gdns.cli.grammar import UsageError
 
 BLOCK = 1 << 16  # octets read at a time
+STRAY = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of octets that are no UTF-8
 LONGEST_LINE = 1 << 16  # octets; what is longer is no name
 
 
@@ -30,8 +32,12 @@ class Source:
     A pipe or a terminal is read only when there is something to read, so that nobody waits for it here.
     """
 
-    def __init__(self, path: str) -> None:
-        """Raises UsageError for a file that cannot be read."""
+    def __init__(self, path: str, is_numbered: bool = False) -> None:
+        """`is_numbered` says that lines with a NUL in front give the number of the line after them.
+
+        Raises UsageError for a file that cannot be read.
+        """
+        self._is_numbered = is_numbered
         self.name = "standard input" if path == "-" else path
         try:
             self.fd = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -87,13 +93,31 @@ class Source:
         self._number += 1
         return self._lines.popleft()
 
+    def raw_lines(self, limit: int) -> tuple[int, list[str]]:
+        """Take at most so many lines as they are, with their ends; the number of the first comes first."""
+        first = self._number + 1
+        lines: list[str] = []
+        while len(lines) < limit and self.has_line():
+            lines.append(self.take() + "\n")
+        return first, lines
+
     def lines(self, limit: int) -> Iterator[Line]:
         """Take at most so many lines as names."""
         while limit > 0 and self.has_line():
             text = self.take().strip()
             if not text or text[0] == "#":
                 continue
+            if self._is_numbered and text[0] == "\0":
+                self._number = int(text[1:]) - 1
+                continue
             limit -= 1
+            if not text.isascii():
+                shown = STRAY.sub(lambda stray: f"\\{ord(stray[0]) - 0xDC00:03d}", text)
+                if shown != text:
+                    yield Line(
+                        self._number, shown, problem="this is not UTF-8, in which names are to be written"
+                    )
+                    continue
             words = text.split()
             if len(words) == 1:
                 yield Line(self._number, text)
@@ -101,10 +125,6 @@ class Source:
                 yield Line(self._number, words[0], words[1].upper())
             else:
                 yield Line(self._number, text, problem="expected a name, or a name and a type")
-
-    def skip_to(self, number: int) -> None:
-        """The next line is the one after `number`: for a worker, which is given some of the lines."""
-        self._number = number
 
     def close(self) -> None:
         if self.fd >= 0:
