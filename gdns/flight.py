@@ -90,7 +90,7 @@ class Crowd:
 
 
 class Ask:
-    """One question of a crowd: while its first try is under way it has the place of a flight, but costs less."""
+    """One question of a crowd: in the place of a flight while its first try is under way, at less cost."""
 
     __slots__ = ("crowd", "item", "question", "key", "plan", "attempt", "began", "has_joined", "outcome")
 

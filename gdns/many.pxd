@@ -22,8 +22,14 @@ cdef class Many(Crowd):
     cdef list _stubs
     cdef Waiter _waiter
     cdef bint _is_held
+    cdef object _questions
+    cdef bint _is_exhausted
+    cdef object _problem
+    cdef Py_ssize_t _refill
+    cdef Py_ssize_t _handed_out
 
     cpdef renew(self)
+    @cython.locals(room=Py_ssize_t)
     cpdef Py_ssize_t room(self) except? -1
     @cython.locals(question=Question, ask=Ask)
     cpdef bint put(self, item, str name, int rdtype) except -1
@@ -40,3 +46,6 @@ cdef class Many(Crowd):
     cpdef Ask next(self)
     @cython.locals(stub=Stub)
     cpdef close(self)
+    cdef bint _is_to_fill(self) except -1
+    @cython.locals(room=Py_ssize_t, rdtype=int)
+    cdef _fill(self)

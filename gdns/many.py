@@ -1,6 +1,6 @@
 """Resolves many names without a greenlet for each.
 
-    questions ── pulled as there is room ── Stub.put ── first tries, in batches ── take ── results, as completed
+    questions ── pulled as there is room ── Stub.put ── first tries, in batches ── take ── results
 
 One greenlet asks and takes, the one that iterates. It pulls questions while fewer than `concurrency` are
 between their asking and their being handed out, and parks when none has ended: so a slow consumer slows the
@@ -95,6 +95,11 @@ class Many(Crowd):
         self._stubs: list[Stub] = []  # those that were asked, for settings may change meanwhile
         self._waiter: Waiter | None = None
         self._is_held = False  # by the server, which has not answered enough yet
+        self._questions: Iterator[Item] = iter(())
+        self._is_exhausted = False  # there are no more of them,
+        self._problem: BaseException | None = None  # because of this
+        self._refill = max(1, min(REFILL, concurrency // 2))
+        self._handed_out = 0  # since more was asked
 
     # --- for whoever asks
 
@@ -109,9 +114,7 @@ class Many(Crowd):
         """Ask the servers of now. Raises RuntimeError where this is not the greenlet's hub, or is it itself."""
         engine = self._engine()
         if engine.hub is not self._hub:
-            raise RuntimeError(
-                "the results of resolve_many are to be taken on the hub that they were begun on"
-            )
+            raise RuntimeError("the results of resolve_many are to be taken on the hub they were begun on")
         if getcurrent() is self._hub.greenlet:
             raise RuntimeError(ON_THE_HUB)
         if engine.stub is not self._stub:
@@ -250,9 +253,7 @@ class Many(Crowd):
     def results(self, questions: Iterator[Item]) -> Generator[Result, None, None]:
         """Ask all questions, and yield the results as they come."""
         self.begin()
-        refill = max(1, min(REFILL, self._concurrency // 2))
-        is_exhausted = False
-        problem: BaseException | None = None
+        self._questions = questions
         landed = self.landed
         try:
             while True:
@@ -260,52 +261,63 @@ class Many(Crowd):
                     ask = self.next()
                     if ask.outcome is not None:
                         yield _make(Result, (ask.item, ask.outcome))
-                    if landed and (is_exhausted or self.room() < refill):
+                    if landed and not self._is_to_fill():
                         continue
-                if not is_exhausted:
-                    self.renew()
-                    room = self.room()
-                    while room > 0:
-                        room -= 1
-                        if self.is_over:
-                            is_exhausted = True
-                            problem = ResolverClosed(Outcome(Question(".", 1), CLOSED))
-                            break
-                        if self._pace is not None and self.pause() > 0.0:
-                            break
-                        try:
-                            item = next(questions)
-                            name, rdtype = item, 1
-                            if type(item) is not str:
-                                name, rdtype = _read_item(item)
-                        except StopIteration:
-                            is_exhausted = True
-                            break
-                        except Exception as error:
-                            is_exhausted = True
-                            problem = error
-                            break
-                        if rdtype > 0:
-                            self.put(item, name, rdtype)
-                        else:
-                            self.refuse(item, 1, f"{item!r}: there is no such record type")
-                        if landed:
-                            break  # the source took its time, or it was known
-                    self.send()
+                if not self._is_exhausted:
+                    self._fill()
                     if landed:
                         continue
                 if self.in_flight:
-                    self.wait(0.0 if is_exhausted or self.room() <= 0 else self.pause())
-                elif is_exhausted:
+                    self.wait(0.0 if self._is_exhausted or self.room() <= 0 else self.pause())
+                elif self._is_exhausted:
                     break
                 elif self._pace is not None:
                     self.wait(self.pause())
-            if problem is not None:
-                raise problem
-            if self.is_over:
+            if self._problem is not None:
+                raise self._problem
+            if self._stub.is_closed:
                 raise ResolverClosed(Outcome(Question(".", 1), CLOSED))
         finally:
             self.close()
+
+    def _is_to_fill(self) -> bool:
+        """Whether it is time to ask more, though there is more to be handed out."""
+        self._handed_out += 1
+        return self._handed_out >= self._refill and not self._is_exhausted
+
+    def _fill(self) -> None:
+        """Pull and ask as much as there is room for."""
+        self._handed_out = 0
+        self.renew()
+        room = self.room()
+        while room > 0:
+            room -= 1
+            if self._stub.is_closed:
+                self._is_exhausted = True
+                self._problem = ResolverClosed(Outcome(Question(".", 1), CLOSED))
+                break
+            if self._pace is not None and self.pause() > 0.0:
+                break
+            try:
+                item = next(self._questions)
+                if type(item) is str:
+                    self.put(item, item, 1)
+                else:
+                    name, rdtype = _read_item(item)
+                    if rdtype > 0:
+                        self.put(item, name, rdtype)
+                    else:
+                        self.refuse(item, 1, f"{item!r}: there is no such record type")
+            except StopIteration:
+                self._is_exhausted = True
+                break
+            except Exception as error:
+                self._is_exhausted = True
+                self._problem = error
+                break
+            if self.landed:
+                break  # the source took its time, or it was known
+        self._stub.flush()
 
 
 def resolve_many(

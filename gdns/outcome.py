@@ -195,7 +195,7 @@ class Outcome:
 
 
 def first_answer(question: Question, reply: Reply, server: str, elapsed: float, transport: str) -> Outcome:
-    """The outcome of a question that was answered at its first try, made without a call of the constructor."""
+    """The outcome of a question that was answered at its first try; without the constructor's cost."""
     outcome = Outcome.__new__(Outcome)
     outcome.question = question
     outcome.status = status_of(reply)

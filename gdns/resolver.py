@@ -398,8 +398,8 @@ class Resolver:
         been asked before has been handed out. After `Resolver.close`, what was under way has the status
         CLOSED, and then ResolverClosed is raised.
 
-        Raises ConfigError and TypeError for arguments that cannot be used, at once; RuntimeError where results
-        are taken on another hub than the one they were begun on, or by that itself.
+        Raises ConfigError and TypeError for arguments that cannot be used, at once; RuntimeError where
+        results are taken on another hub than the one they were begun on, or by that itself.
         """
         from gdns.many import resolve_many
 

@@ -277,7 +277,7 @@ class Stub(Turns):
 
         That may be before this returns. The first try has no flight, for nearly all end with it; a second
         one, somebody who joins, or a full window makes it a flight like any other. What the cache knows is
-        used, but what is learnt is not kept unless others have asked for it as well. It leaves in the hub's next
+        used, but what is learnt is not kept unless others have asked for it too. It leaves in the hub's next
         turn, or with `flush`.
         """
         question = ask.question

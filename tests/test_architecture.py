@@ -65,6 +65,7 @@ LAYERS = (
         "beside",
         "connect",
         "eager",
+        "_ndjson",
         "many",
         "netdb",
         "reading",

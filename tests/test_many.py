@@ -57,8 +57,8 @@ def test_it_works_from_the_main_greenlet_of_a_program_without_a_hub(dns_server):
     program = f"""if True:
         import gdns
         with gdns.Resolver(nameservers=["{dns_server.address}"]) as resolver:
-            found = {{name: outcome.addresses for name, outcome in resolver.resolve_many(["a.w.example", "b.w.example"])}}
-        print(found)
+            results = resolver.resolve_many(["a.w.example", "b.w.example"])
+            print({{name: outcome.addresses for name, outcome in results}})
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert eval(done.stdout) == {"a.w.example": ("192.0.2.7",), "b.w.example": ("192.0.2.7",)}, done.stderr
@@ -202,11 +202,13 @@ def test_an_exception_of_the_questions_comes_after_what_was_asked(resolver, run_
         raise KeyError("the list ends here")
 
     def consume() -> list[str]:
-        results = []
+        taken = []
+        results = resolver.resolve_many(broken())
+        for _ in range(10):
+            taken.append(next(results).question)
         with pytest.raises(KeyError):
-            for result in resolver.resolve_many(broken()):
-                results.append(result.question)
-        return results
+            next(results)
+        return taken
 
     (results,) = run_all([consume])
     assert sorted(results) == sorted(names(10))
@@ -439,7 +441,8 @@ def test_on_every_hub_and_lane_two_thousand_names_have_two_thousand_answers(dns_
         amount = 2000
         with gdns.Resolver(nameservers=["{dns_server.address}"]) as resolver:
             names = (f"n{{n}}.w.example" for n in range(amount))
-            good = sum(o.addresses == ("192.0.2.7",) for _, o in resolver.resolve_many(names, concurrency=1000))
+            results = resolver.resolve_many(names, concurrency=1000)
+            good = sum(outcome.addresses == ("192.0.2.7",) for _, outcome in results)
             print(good, resolver.stats()["pending"], resolver._engine().hub.name)
     """
     done = subprocess.run(

@@ -21,6 +21,7 @@ from gdns.cli.source import Line, Source
 from gdns.errors import ConfigError, GaiError
 
 if TYPE_CHECKING:
+    from gdns.hubs.protocol import Hub, Watch
     from gdns.many import Many
 
 CONCURRENCY = 500
@@ -36,12 +37,13 @@ FEW = 64  # lines taken between two looks at what has landed
 
 DESCRIPTION = """\
 Look up every name in FILE, or on standard input, and write what came of each as one line of JSON, in zdns'
-fields, as the answers come. A line of FILE is a name, or a name and a type; empty ones and those that begin with
-"#" are passed over.
+fields, as the answers come. A line of FILE is a name, or a name and a type; empty ones and those that begin
+with "#" are passed over.
 """
 EPILOG = """\
 exit status: 0 all was asked, whatever was answered; 1 some lines could not be asked; 2 usage; 3 no server
-answered any, or the results could not be written; 130 or 143 stopped by Ctrl-C or SIGTERM: what was resolved is written, and --resume goes on
+answered any, or the results could not be written; 130 or 143 stopped by Ctrl-C or SIGTERM: what was resolved
+is written, and --resume goes on
 """
 
 
@@ -184,7 +186,7 @@ class Run:
             self.many.begin()
             self.writer = Writer()
             self.progress = Progress(self.source.size, options.shows_progress)
-            with _signals(hub, self._stop):
+            with _signals(hub, self._stop, self.many.wake_up):
                 watch = None if self.source.size is not None else hub.watch(self.source.fd, self.many.wake_up)
                 try:
                     self._go(watch)
@@ -292,10 +294,6 @@ class Run:
         )
 
 
-if TYPE_CHECKING:
-    from gdns.hubs.protocol import Watch
-
-
 class Complaints:
     """Lines of the input that cannot be asked for, told of on standard error."""
 
@@ -343,11 +341,8 @@ def how_to_go_on(options: Options) -> str:
 
 
 @contextmanager
-def _signals(hub: object, stop: Callable[[int], None]) -> Iterator[None]:
-    """Have `stop` called for SIGINT and SIGTERM, and let the hub notice."""
-    from gdns.hubs import NativeHub
-
-    assert isinstance(hub, NativeHub)
+def _signals(hub: Hub, stop: Callable[[int], None], wake: Callable[[], object]) -> Iterator[None]:
+    """Have `stop` called for SIGINT and SIGTERM, and then `wake` from the hub."""
     reader, writer = os.pipe()
     for end in (reader, writer):
         os.set_blocking(end, False)
@@ -355,6 +350,7 @@ def _signals(hub: object, stop: Callable[[int], None]) -> Iterator[None]:
     def drain() -> None:
         with suppress(BlockingIOError):
             os.read(reader, 4096)
+        wake()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop(number)

@@ -1,9 +1,9 @@
 """Spreads a bulk run over processes, each with sockets of its own, and puts their lines together.
 
-    names ── dealt in blocks, to whoever has room ── workers: `gdns bulk --worker` ── whole lines ── the output
+    names ── dealt in blocks, to whoever has room ── `gdns bulk --worker` ── whole lines ── the output
 
-A worker is told the number of each block's first line, in a line that begins with a NUL, and tells on standard
-error how far it has come. It is in a session of its own, so that Ctrl-C reaches only the process that deals.
+A worker is told the number of each block's first line, in a line that begins with a NUL, and tells on
+standard error how far it has come. It is in a session of its own, so that Ctrl-C reaches only the process that deals.
 """
 
 from __future__ import annotations

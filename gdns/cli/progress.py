@@ -84,5 +84,6 @@ def summary(counts: Mapping[str, int], seconds: float, skipped: int) -> str:
         for status, count in sorted(counts.items(), key=lambda item: -item[1])
     ]
     before = f"; {skipped:,} were there from before" if skipped else ""
-    head = f"{total:,} question{'' if total == 1 else 's'} in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f}/s)"
+    rate = total / max(seconds, 1e-9)
+    head = f"{total:,} question{'' if total == 1 else 's'} in {seconds:.1f} s ({rate:,.0f}/s)"
     return f"{head}{': ' if shares else ''}{', '.join(shares)}{before}"

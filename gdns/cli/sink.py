@@ -95,7 +95,7 @@ class Done:
         self._number = 0
         self._file: IO[bytes] | None = None
         try:
-            self._file = open(path, "rb")
+            self._file = open(path, "rb")  # noqa: SIM115 - it is read along, and closed at its end
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}; choose another --output") from None
         first = self._next()
