@@ -46,6 +46,8 @@ cdef class Many(Crowd):
     cpdef Ask next(self)
     @cython.locals(stub=Stub)
     cpdef close(self)
+    @cython.locals(rdtype=int)
+    cdef _put_other(self, item)
     cdef bint _is_to_fill(self) except -1
     @cython.locals(room=Py_ssize_t, rdtype=int)
     cdef _fill(self)

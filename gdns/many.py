@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MOST_CONCURRENCY = 60_000  # ids are 16 bits
 REFILL = 64  # questions pulled at a time at least, so that they leave in one system call
+NO_LIMIT = -1.0  # seconds
 LEAST_PAUSE = 0.002  # seconds between two looks at the pace; hubs count no shorter ones
 
 # The types that people ask for by the million; of all others dnspython knows the numbers
@@ -111,7 +112,7 @@ class Many(Crowd):
         self._stubs.append(self._stub)
 
     def renew(self) -> None:
-        """Ask the servers of now. Raises RuntimeError where this is not the greenlet's hub, or is it itself."""
+        """Ask the servers of now. Raises RuntimeError on another hub than the first, or in that itself."""
         engine = self._engine()
         if engine.hub is not self._hub:
             raise RuntimeError("the results of resolve_many are to be taken on the hub they were begun on")
@@ -179,16 +180,16 @@ class Many(Crowd):
         pace = self._pace
         return 0.0 if pace is None else pace.wait(monotonic())
 
-    def wait(self, seconds: float = 0.0) -> None:
-        """Park until something has landed or `wake_up` is called, for `seconds` at most unless these are 0.
+    def wait(self, seconds: float = NO_LIMIT) -> None:
+        """Park until something has landed or `wake_up` is called, for `seconds` at most; below 0 for no limit.
 
         What is thrown into the greenlet comes out, and ends all.
         """
-        if self.landed:
+        if self.landed or seconds == 0.0:
             return
         waiter = self._waiter = Waiter(self._hub)
         timer = None
-        if self._is_held and (seconds <= 0.0 or seconds > BUFFERED_FOR):
+        if self._is_held and (seconds < 0.0 or seconds > BUFFERED_FOR):
             seconds = BUFFERED_FOR  # by then the server has room, whatever became of what was sent
         try:
             if seconds > 0.0:
@@ -268,7 +269,7 @@ class Many(Crowd):
                     if landed:
                         continue
                 if self.in_flight:
-                    self.wait(0.0 if self._is_exhausted or self.room() <= 0 else self.pause())
+                    self.wait(NO_LIMIT if self._is_exhausted or self.room() <= 0 else self.pause())
                 elif self._is_exhausted:
                     break
                 elif self._pace is not None:
@@ -279,6 +280,19 @@ class Many(Crowd):
                 raise ResolverClosed(Outcome(Question(".", 1), CLOSED))
         finally:
             self.close()
+
+    def _put_other(self, item: object) -> None:
+        """Ask what is no mere str."""
+        if type(item) is tuple and len(item) == 2 and type(item[0]) is str:
+            number = RDTYPES.get(item[1])
+            if number is not None:
+                self.put(item, item[0], number)
+                return
+        name, rdtype = _read_item(item)
+        if rdtype > 0:
+            self.put(item, name, rdtype)
+        else:
+            self.refuse(item, 1, f"{item!r}: there is no such record type")
 
     def _is_to_fill(self) -> bool:
         """Whether it is time to ask more, though there is more to be handed out."""
@@ -303,11 +317,7 @@ class Many(Crowd):
                 if type(item) is str:
                     self.put(item, item, 1)
                 else:
-                    name, rdtype = _read_item(item)
-                    if rdtype > 0:
-                        self.put(item, name, rdtype)
-                    else:
-                        self.refuse(item, 1, f"{item!r}: there is no such record type")
+                    self._put_other(item)
             except StopIteration:
                 self._is_exhausted = True
                 break

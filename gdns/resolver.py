@@ -129,6 +129,8 @@ class Engine:
             counters=shared.counters,
             hooks=shared.hooks,
         )
+        if lifetime is not None:
+            self.stub.longest = lifetime
         self.nss = Nss(
             self.stub,
             settings,
@@ -392,11 +394,11 @@ class Resolver:
         cache knows is used, and what is learnt is not kept, so that a million names do not drive out those
         that a program lives on.
 
-        Each question has the resolver's `timeout` x `attempts`. Whatever is thrown into the waiting greenlet
-        comes out at once and ends all, as `close()` and dropping the iterator do; what is under way is then
-        given up. An exception of `questions`, or TypeError for what is no question, is raised when what had
-        been asked before has been handed out. After `Resolver.close`, what was under way has the status
-        CLOSED, and then ResolverClosed is raised.
+        Each question has the resolver's `timeout` x `attempts`, and no more than its `lifetime`. Whatever is
+        thrown into the waiting greenlet comes out at once and ends all, as `close()` and dropping the iterator
+        do; what is under way is then given up. An exception of `questions`, or TypeError for what is no
+        question, is raised when what had been asked before has been handed out. After `Resolver.close`, what
+        was under way has the status CLOSED, and then ResolverClosed is raised.
 
         Raises ConfigError and TypeError for arguments that cannot be used, at once; RuntimeError where
         results are taken on another hub than the one they were begun on, or by that itself.

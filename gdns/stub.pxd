@@ -27,6 +27,7 @@ cdef class Stub(Turns):
     cdef Queued _queued
     cdef double _patience
     cdef double _budget
+    cdef public double longest
 
     @cython.locals(known=Outcome)
     cpdef query(self, Question question, int wishes=*, lifetime=*)

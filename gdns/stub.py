@@ -85,6 +85,7 @@ class Stub(Turns):
         self._queued: Queued | None = None  # set while any of them is to fall due
         self._patience = servers.default.patience(timeout)
         self._budget = timeout * attempts
+        self.longest = inf  # seconds that a question of a crowd may take, whatever its budget
         Turns.__init__(self, hub)
 
     # --- asking
@@ -314,6 +315,9 @@ class Stub(Turns):
         else:
             flight.is_passing = True
             flight.waiters.append(ask)
+            if self.longest < self._budget:
+                flight.ends_at = now + self.longest
+                self._set_due(flight, min(now + flight.patience, flight.ends_at))
             self._soon()
 
     def room(self) -> int:
@@ -346,7 +350,7 @@ class Stub(Turns):
             self._start()
         if self._queued is None:
             self._queued = Queued()
-            self._put_due(self._queued, now + self._patience)
+            self._put_due(self._queued, now + min(self._patience, self.longest))
         self._soon()  # at the latest, where the crowd is kept waiting for its next question
         return True
 
@@ -394,7 +398,8 @@ class Stub(Turns):
         assert plan is not None
         assert attempt is not None
         steps = len(plan) * self.attempts
-        flight = Flight(ask.question, self.wishes, ask.key, plan, steps, ask.began, ask.began + self._budget)
+        ends_at = ask.began + min(self._budget, self.longest)
+        flight = Flight(ask.question, self.wishes, ask.key, plan, steps, ask.began, ends_at)
         flight.patience = self._patience
         flight.step = flight.attempts = 1
         flight.attempt = attempt
@@ -413,7 +418,7 @@ class Stub(Turns):
         while asks:
             ask = asks[0]
             if ask.attempt is not None:
-                due_at = ask.began + self._patience
+                due_at = ask.began + min(self._patience, self.longest)
                 if due_at > now:
                     self._queued = Queued()
                     self._put_due(self._queued, due_at)

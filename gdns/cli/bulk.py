@@ -8,11 +8,11 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import localtime, monotonic, strftime, time
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gdns.cli.grammar import Parser, UsageError, count, seconds
 from gdns.cli.progress import INTERVAL, Progress, summary
@@ -133,6 +133,7 @@ def _read(words: Sequence[str]) -> Options:
 
 def _rdtypes(given: Sequence[str]) -> dict[str, int]:
     """The types by their names, in the order given."""
+    from gdns._ndjson import rdtype_text
     from gdns.many import rdtype_of
 
     rdtypes: dict[str, int] = {}
@@ -140,8 +141,31 @@ def _rdtypes(given: Sequence[str]) -> dict[str, int]:
         number = rdtype_of(word)
         if not number:
             raise UsageError(f"--type {word or repr('')}: no such record type; A, AAAA, MX and TXT are some")
-        rdtypes[word] = number
+        rdtypes[rdtype_text(number)] = number
     return rdtypes
+
+
+class Asked(NamedTuple):
+    """One question of a line: its record will have this type, and there is `problem` where it is none."""
+
+    rdtype: str
+    number: int
+    problem: str = ""
+
+
+def asked_by(line: Line, rdtypes: Mapping[str, int]) -> list[Asked]:
+    """The questions of a line."""
+    from gdns._ndjson import rdtype_text
+    from gdns.many import rdtype_of
+
+    if line.problem:
+        return [Asked("A", 1, line.problem)]
+    if not line.rdtype:
+        return [Asked(*item) for item in rdtypes.items()]
+    number = rdtype_of(line.rdtype)
+    if not number:
+        return [Asked("A", 1, f"there is no record type {line.rdtype}")]
+    return [Asked(rdtype_text(number), number)]
 
 
 class Run:
@@ -203,6 +227,8 @@ class Run:
         self.stopped_by = number
 
     def _go(self, watch: Watch | None) -> None:
+        from gdns.many import NO_LIMIT
+
         many, source = self.many, self.source
         while not self.stopped_by:
             many.renew()
@@ -212,10 +238,10 @@ class Run:
                 waits_for_names = watch is not None and not source.is_over and many.room() > 0
                 if watch is not None and waits_for_names and not source.has_line():
                     watch.start()
-                    self._wait(0.0)
+                    self._wait(NO_LIMIT)
                     watch.stop()
                 elif many.in_flight or not source.is_over:
-                    self._wait(many.pause() if many.room() > 0 and not source.is_over else 0.0)
+                    self._wait(many.pause() if many.room() > 0 and not source.is_over else NO_LIMIT)
                 else:
                     return
             self._write()
@@ -249,38 +275,21 @@ class Run:
             took = 0
             for line in self.source.lines(1 if self.options.rate else min(room, FEW)):
                 took += 1
-                if line.problem:
-                    self._refuse(line, next(iter(rdtypes)), line.problem)
-                elif line.rdtype:
-                    self._ask_other(line)
-                else:
-                    for rdtype, number in rdtypes.items():
-                        self._ask(line, rdtype, number)
+                for asked in asked_by(line, rdtypes):
+                    self._ask(line, asked)
             if not took:
                 return
 
-    def _ask_other(self, line: Line) -> None:
-        """A line that names its own type."""
-        from gdns.many import rdtype_of
-
-        number = rdtype_of(line.rdtype)
-        if number:
-            self._ask(line, line.rdtype, number)
-        else:
-            self._refuse(line, "A", f"there is no record type {line.rdtype}")
-
-    def _ask(self, line: Line, rdtype: str, number: int) -> None:
-        if self.done is not None and self.done.has(line.name, rdtype):
+    def _ask(self, line: Line, asked: Asked) -> None:
+        if self.done is not None and self.done.has(line.name, asked.rdtype):
             return
-        if not self.many.put(line.name, line.name, number):
+        if asked.problem:
+            detail = self.complaints.add(line.number, f"{line.name}: {asked.problem}")
+            self.many.refuse(line.name, 1, detail)
+        elif not self.many.put(line.name, line.name, asked.number):
             outcome = self.many.landed[-1].outcome
             assert outcome is not None
             outcome.detail = self.complaints.add(line.number, outcome.detail)
-
-    def _refuse(self, line: Line, rdtype: str, problem: str) -> None:
-        if self.done is not None and self.done.has(line.name, rdtype):
-            return
-        self.many.refuse(line.name, 1, self.complaints.add(line.number, f"{line.name}: {problem}"))
 
     def _say_how_it_went(self) -> int:
         """Sum up; the exit status."""

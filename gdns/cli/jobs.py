@@ -3,7 +3,8 @@
     names ── dealt in blocks, to whoever has room ── `gdns bulk --worker` ── whole lines ── the output
 
 A worker is told the number of each block's first line, in a line that begins with a NUL, and tells on
-standard error how far it has come. It is in a session of its own, so that Ctrl-C reaches only the process that deals.
+standard error how far it has come. It is in a session of its own, so that Ctrl-C reaches only the process
+that deals.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from gdns.cli.bulk import DONE, NO_SERVER, SOME_UNASKED, Complaints, conclude, say
+from gdns.cli.bulk import DONE, NO_SERVER, SOME_UNASKED, Complaints, asked_by, conclude, say
 from gdns.cli.progress import INTERVAL, Progress
 from gdns.cli.sink import Done, Sink
 from gdns.cli.source import Source
@@ -237,13 +238,12 @@ class Dealer:
             line = next(self.source.lines(1), None)
             if line is None:
                 return
-            if line.problem:
-                if not done.has(line.name, next(iter(self.options.rdtypes))):
-                    yield f"\0{line.number}\n{line.name} (?) (?)\n"  # as bad a line as it was
-                continue
-            for rdtype in [line.rdtype] if line.rdtype else self.options.rdtypes:
-                if not done.has(line.name, rdtype):
-                    yield f"\0{line.number}\n{line.name} {rdtype}\n"
+            for asked in asked_by(line, self.options.rdtypes):
+                if done.has(line.name, asked.rdtype):
+                    continue
+                # a bad line as it was, so that the worker finds it bad
+                text = line.text if asked.problem else f"{line.name} {asked.rdtype}"
+                yield f"\0{line.number}\n{text}\n"
 
     def conclude(self) -> int:
         """Sum up; the exit status."""
@@ -252,9 +252,8 @@ class Dealer:
         took = monotonic() - self.progress.began
         status = conclude(self.options, self._counts(), took, skipped, self.complaints, self.stopped_by)
         if self.failed and not self.stopped_by:
-            say(
-                f"{self.failed} of {len(self.workers)} processes ended early; --resume asks for what is missing"
-            )
+            everybody = len(self.workers)
+            say(f"{self.failed} of {everybody} processes ended early; --resume asks for what is missing")
             return SOME_UNASKED
         return status
 

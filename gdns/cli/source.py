@@ -14,13 +14,18 @@ from gdns.cli.grammar import UsageError
 
 BLOCK = 1 << 16  # octets read at a time
 STRAY = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of octets that are no UTF-8
+NOT_UTF8 = "this is not UTF-8, in which names are to be written"
 LONGEST_LINE = 1 << 16  # octets; what is longer is no name
 
 
 class Line(NamedTuple):
-    """A name as it is written, with the type behind it, if there is one; or `problem`, why it is none."""
+    """A name as it is written, with the type behind it, if there is one; or `problem`, why it is none.
+
+    `text` is all of the line, with octets that are no UTF-8 as "surrogateescape" has them.
+    """
 
     number: int
+    text: str
     name: str
     rdtype: str = ""
     problem: str = ""
@@ -114,17 +119,15 @@ class Source:
             if not text.isascii():
                 shown = STRAY.sub(lambda stray: f"\\{ord(stray[0]) - 0xDC00:03d}", text)
                 if shown != text:
-                    yield Line(
-                        self._number, shown, problem="this is not UTF-8, in which names are to be written"
-                    )
+                    yield Line(self._number, text, shown, problem=NOT_UTF8)
                     continue
             words = text.split()
             if len(words) == 1:
-                yield Line(self._number, text)
+                yield Line(self._number, text, text)
             elif len(words) == 2:
-                yield Line(self._number, words[0], words[1].upper())
+                yield Line(self._number, text, words[0], words[1].upper())
             else:
-                yield Line(self._number, text, problem="expected a name, or a name and a type")
+                yield Line(self._number, text, text, problem="expected a name, or a name and a type")
 
     def close(self) -> None:
         if self.fd >= 0:
