@@ -27,6 +27,7 @@ cdef class Flight:
     cdef public double patience
     cdef public bint is_wanted
     cdef public bint is_passing
+    cdef public Flight next_stranded
 
     cpdef note(self, str server, str reason, double seconds)
 

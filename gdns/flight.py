@@ -39,6 +39,7 @@ class Flight:
         "patience",
         "is_wanted",
         "is_passing",
+        "next_stranded",
     )
 
     def __init__(
@@ -73,6 +74,7 @@ class Flight:
         self.is_passing = (
             False  # only crowds want it: it is not kept, for it would drive out what others keep
         )
+        self.next_stranded: Flight | None = None  # that landed when there was no memory to list who waits
 
     def note(self, server: str, reason: str, seconds: float) -> None:
         """A try brought no answer."""
@@ -145,7 +147,7 @@ class Probe:
 
     __slots__ = ("server", "attempt", "slot")
 
-    def __init__(self, server: Server, attempt: Try) -> None:
+    def __init__(self, server: Server) -> None:
         self.server = server
-        self.attempt = attempt
+        self.attempt: Try | None = None
         self.slot: Slot | None = None

@@ -181,7 +181,7 @@ class Many(Crowd):
         return 0.0 if pace is None else pace.wait(monotonic())
 
     def wait(self, seconds: float = NO_LIMIT) -> None:
-        """Park until something has landed or `wake_up` is called, for `seconds` at most; below 0 for no limit.
+        """Park until something has landed or `wake_up` is called, for `seconds` at most; below 0: no limit.
 
         What is thrown into the greenlet comes out, and ends all.
         """
@@ -214,11 +214,11 @@ class Many(Crowd):
         if self.is_closed:
             return
         ask.outcome = outcome
-        self.landed.append(ask)
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
             self._stub.wake_soon(waiter)
+        self.landed.append(ask)
 
     def next(self) -> Ask:
         """What has landed first, with its outcome; there must be one. `landed` may be short of one after."""

@@ -25,6 +25,7 @@ cdef class Stub(Turns):
     cdef object _asks
     cdef Py_ssize_t _asking
     cdef Queued _queued
+    cdef long _era
     cdef double _patience
     cdef double _budget
     cdef public double longest
@@ -59,6 +60,8 @@ cdef class Stub(Turns):
     @cython.locals(server=Server, reply=Reply, outcome=Outcome)
     cdef _land_ask(self, Ask ask, Try attempt, double now)
     cdef _forget_ask(self, Ask ask)
+    @cython.locals(outcome=Outcome)
+    cdef _close_ask(self, Ask ask)
     @cython.locals(ask=Ask, attempt=Try, flight=Flight)
     cdef Flight _board(self, pending)
     @cython.locals(ask=Ask, flight=Flight, due_at=double)
@@ -72,7 +75,7 @@ cdef class Stub(Turns):
     cdef _ask_next(self, Flight flight, double now)
     @cython.locals(attempt=Try)
     cdef _send(self, Flight flight, Server server, double now)
-    cdef _on_want(self, Flight flight, Server server, error, double now)
+    cdef _on_want(self, Flight flight, Server server, str detail, double now)
     cdef _set_due(self, Flight flight, double due_at)
     @cython.locals(server=Server, flight=Flight, reply=Reply, outcome=Outcome)
     cdef _on_end(self, Try attempt, double now)
@@ -81,7 +84,11 @@ cdef class Stub(Turns):
     cdef _fail(self, Flight flight, double now)
     @cython.locals(attempt=Try, wakes=object)
     cdef _land(self, Flight flight, Outcome outcome)
-    cdef _on_mishap(self, Try attempt, error)
+    cdef _on_mishap(self, asker, error)
+    cdef _wake_waiters(self, Flight flight)
+    @cython.locals(flight=Flight, outcome=Outcome)
+    cdef _land_all(self)
+    cpdef _wake_all(self)
     cdef _give_up(self, Try attempt)
     @cython.locals(flight=Flight)
     cdef _pump(self, Server server, double now)

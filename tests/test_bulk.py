@@ -19,10 +19,10 @@ import dns.query
 import dns.rdatatype
 import pytest
 
-from gdns.cli.grammar import UsageError
 from gdns.cli.progress import summary
 from gdns.cli.sink import Done, Sink
 from gdns.cli.source import Source
+from gdns.cli.usage import UsageError
 from gdns.testing import Server, delay, rcode, silent
 
 COMMAND = [sys.executable, "-m", "gdns", "bulk"]

@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from socket import AF_UNSPEC
 from time import localtime, monotonic, strftime, time
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
-from gdns.cli.grammar import Parser, UsageError, count, seconds
 from gdns.cli.progress import INTERVAL, Progress, summary
 from gdns.cli.sink import Done, Sink, WriteError
 from gdns.cli.source import Line, Source
-from gdns.errors import ConfigError, GaiError
+from gdns.cli.usage import Parser, UsageError, count, seconds
 
 if TYPE_CHECKING:
     from gdns.hubs.protocol import Hub, Watch
@@ -402,28 +401,15 @@ def say(text: str) -> None:
 
 
 def _servers(texts: Sequence[str]) -> list[str]:
-    """Addresses of servers as `Resolver` takes them; those of a host for its name. Raises UsageError."""
-    from gdns.resolver import Resolver
-    from gdns.servers import ServerAddress
+    """Servers as `Resolver` takes them; all of a host for its name. Raises UsageError and ConfigError."""
+    from gdns.cli.nameservers import servers_for
+    from gdns.resolvconf import ResolvConf
 
-    found: list[str] = []
-    for text in texts:
-        try:
-            ServerAddress.parse(text)
-            found.append(text)
-            continue
-        except ConfigError as error:
-            host = re.fullmatch(r"([\w.-]*[A-Za-z_][\w.-]*)(?::(\d+))?", text)
-            if host is None:
-                raise UsageError(f"{error}; write @192.0.2.1, @192.0.2.1:5353 or @[2001:db8::1]:53") from None
-        try:
-            with Resolver() as resolver:
-                addresses = resolver.lookup(host[1])
-        except GaiError as error:
-            raise UsageError(f"name server {text!r}: {error.strerror}; write its address") from None
-        port = host[2] or "53"
-        found += [f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address in addresses]
-    return found
+    return [
+        f"{server.transport}://{server}"
+        for text in texts
+        for server in servers_for(text, AF_UNSPEC, None, ResolvConf())
+    ]
 
 
 def _rate(text: str) -> float:

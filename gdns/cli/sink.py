@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from typing import IO
 
-from gdns.cli.grammar import UsageError
+from gdns.cli.usage import UsageError
 
 TAIL = 1 << 16  # octets looked at for the end of the last whole line
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gdns.cli.grammar import UsageError
+from gdns.cli.usage import UsageError
 
 BLOCK = 1 << 16  # octets read at a time
 STRAY = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of octets that are no UTF-8
