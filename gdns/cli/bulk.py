@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gdns.hubs.protocol import Hub, Watch
     from gdns.many import Many
 
+WORKER = "--worker"
 CONCURRENCY = 500
-RETRIES = 1
 DONE, SOME_UNASKED, NO_SERVER, NOT_WRITTEN = (
     0,
     1,
@@ -81,7 +81,10 @@ def parser() -> Parser:
         help="questions under way at once (%(default)s)",
     )  # fmt: skip
     asked.add_argument(
-        "--retries", type=_retries, metavar="N", help=f"how often a server is asked again ({RETRIES})"
+        "--retries",
+        type=_retries,
+        metavar="N",
+        help="how often a server is asked again (resolv.conf's, or 1)",
     )
     asked.add_argument(
         "--timeout", type=seconds, metavar="S", help="seconds for one try (resolv.conf's, or 5)"
@@ -94,14 +97,13 @@ def parser() -> Parser:
     kept.add_argument("--resume", action="store_true", help="go on with an earlier run's --output")
     kept.add_argument("--overwrite", action="store_true", help="write an --output that exists anew")
     kept.add_argument("--no-progress", action="store_true", help="show no progress on a terminal")
-    made.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return made
 
 
 class Options:
     """What the words of a run say."""
 
-    def __init__(self, given: argparse.Namespace) -> None:
+    def __init__(self, given: argparse.Namespace, is_worker: bool) -> None:
         files = [word for word in given.words if not word.startswith("@")]
         if len(files) > 1:
             raise UsageError(f"one file of names at a time, not both {files[0]} and {files[1]}")
@@ -122,12 +124,13 @@ class Options:
         self.output: str = given.output
         self.resumes: bool = given.resume
         self.overwrites: bool = given.overwrite
-        self.shows_progress = not given.no_progress and not given.worker
-        self.is_worker: bool = given.worker
+        self.shows_progress = not given.no_progress and not is_worker
+        self.is_worker = is_worker
 
 
 def _read(words: Sequence[str]) -> Options:
-    return Options(parser().parse_intermixed_args(list(words)))
+    is_worker = list(words[:1]) == [WORKER]  # no option of the command's: `jobs` says so to its processes
+    return Options(parser().parse_intermixed_args(list(words[is_worker:])), is_worker)
 
 
 def _rdtypes(given: Sequence[str]) -> dict[str, int]:

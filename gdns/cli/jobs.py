@@ -21,7 +21,7 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from gdns.cli.bulk import DONE, NO_SERVER, SOME_UNASKED, Complaints, asked_by, conclude, say
+from gdns.cli.bulk import DONE, NO_SERVER, SOME_UNASKED, WORKER, Complaints, asked_by, conclude, say
 from gdns.cli.progress import INTERVAL, Progress
 from gdns.cli.sink import Done, Sink
 from gdns.cli.source import Source
@@ -41,7 +41,7 @@ class Worker:
 
     def __init__(self, options: Options) -> None:
         share = options.jobs
-        words = ["-", "--worker", "--concurrency", str(max(1, options.concurrency // share))]
+        words = [WORKER, "-", "--concurrency", str(max(1, options.concurrency // share))]
         words += ["--type", ",".join(options.rdtypes)]
         words += [f"@{server}" for server in options.servers]
         if options.rate is not None:
