@@ -33,6 +33,7 @@ class Verb(NamedTuple):
 
 
 VERBS = {
+    "bulk": Verb("gdns.cli.bulk", "look up a file of names, by the million, into lines of JSON"),
     "explain": Verb("gdns.cli.explain", "where each address of a host came from"),
     "doctor": Verb("gdns.cli.doctor", "what is configured, who answers, and what is wrong"),
     "serve": Verb("gdns.cli.serve", "a DNS server for tests, with faults on demand"),
