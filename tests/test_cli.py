@@ -689,3 +689,39 @@ def test_without_the_extension_modules_it_says_so_and_the_rest_still_serves() ->
     assert examined.returncode == 1
     assert "  problem  gdns' engine cannot be loaded: " in examined.stdout
     assert run_without("--help").returncode == run_without("--version").returncode == 0
+
+
+# Where the system has nothing to give
+
+
+@pytest.mark.parametrize(
+    ("shell", "status", "said"),
+    [
+        ("exec >&-; $GDNS localhost", 0, ""),
+        ("exec 2>&-; $GDNS", 2, ""),
+        (
+            "$GDNS localhost > /dev/full",
+            3,
+            "gdns: No space left on device; make room where the output goes\n",
+        ),
+    ],
+)
+def test_output_that_goes_nowhere_is_no_traceback(shell: str, status: int, said: str) -> None:
+    environ = os.environ | {"GDNS": f"{sys.executable} -m gdns"}
+    done = subprocess.run(
+        ["sh", "-c", shell], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+
+
+def test_too_few_descriptors_are_told_what_to_do(dns_server: Server) -> None:
+    program = (
+        "import resource, sys, gdns.records, gdns.resolver; from gdns.cli import main, dig, nameservers;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3));"
+        f"sys.exit(main(['@{dns_server.address}', 'www.example']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (3, "")
+    # before it stands what the library warns of: files that it cannot open
+    assert done.stderr.endswith("\ngdns: Too many open files; allow more open files, with `ulimit -n 1024`\n")
+    assert "Traceback" not in done.stderr
