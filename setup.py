@@ -70,6 +70,7 @@ setup(
             "binding": False,
             "annotation_typing": False,
             "linetrace": COVERAGE,
+            "freethreading_compatible": True,  # docs/explanation/threads.md says why
         },
     ),
     options={"build_ext": {"parallel": jobs}},
