@@ -13,6 +13,19 @@ from gdns.cli import versions
 from gdns.cli.usage import Parser, UsageError, add_color, add_json, count, port, seconds
 from gdns.names import reverse_name
 
+__all__ = [
+    "PLUS",
+    "REFUSED",
+    "Parser",
+    "Request",
+    "Shown",
+    "UsageError",
+    "count",
+    "parser",
+    "read",
+    "seconds",
+]
+
 CLASSES = ("IN", "CH", "HS")
 
 SYNOPSIS = """\

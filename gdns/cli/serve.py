@@ -221,7 +221,7 @@ def _say_how(server: Server, options: Any, zones: Zones, faults: Sequence[Any], 
 
 def _news(server: Server, seen: int) -> list[LoggedQuery]:
     """The queries that came since so many were seen."""
-    return server.queries[seen:] if server.query_count > seen else []
+    return server.queries_after(seen) if server.query_count > seen else []
 
 
 def _line(query: LoggedQuery, paint: Paint) -> str:
