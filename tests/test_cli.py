@@ -40,6 +40,12 @@ TYPES = frozenset({"A", "AAAA", "ANY", "MX", "NS", "PTR", "TXT", "TYPE65280"})
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     """The command at its end."""
+    done = call(*words)
+    return subprocess.CompletedProcess(words, done.status, done.out, done.err)
+
+
+def run_alone(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command at its end, in a process of its own."""
     return subprocess.run([*COMMAND, *words], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
 
 
@@ -292,7 +298,7 @@ def test_the_output_is_digs_to_the_letter(dns_server: Server) -> None:
 
 def test_a_reply_is_printed_as_dig_prints_it(dns_server: Server) -> None:
     dns_server.add("example. 60 MX 10 mail.example.", "example. 60 MX 20 mail2.example.")
-    done = run(f"@{dns_server.address}", "example", "MX")
+    done = run_alone(f"@{dns_server.address}", "example", "MX")
     assert (done.returncode, done.stderr) == (0, "")
     assert (
         steady(done.stdout)
@@ -472,7 +478,7 @@ def test_two_dashes_make_a_name_of_a_verb(dns_server: Server) -> None:
 
 def test_silence_is_reported_in_one_line(dns_server: Server) -> None:
     dns_server.fault(None, silent())
-    done = run(f"@{dns_server.address}", "www.example", "--timeout", "0.1", "--attempts", "2")
+    done = run_alone(f"@{dns_server.address}", "www.example", "--timeout", "0.1", "--attempts", "2")
     assert (done.returncode, done.stdout) == (3, "")
     assert re.fullmatch(
         rf"gdns: no answer for www\.example A: {re.escape(dns_server.address)} "
@@ -566,20 +572,20 @@ def test_a_reader_that_has_gone_is_no_reason_to_complain(zone_server: Server) ->
 
 
 def test_without_words_it_says_how_it_is_used() -> None:
-    done = run()
+    done = run_alone()
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: gdns [@server] [type] [class] name")
 
 
 def test_help_lists_the_verbs_and_the_exit_statuses() -> None:
-    done = run("--help")
+    done = run_alone("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\n  demo " in done.stdout
     assert "exit status: 0 answered" in done.stdout
 
 
 def test_version_names_the_c_ares_in_use_and_its_file() -> None:
-    done = run("--version")
+    done = run_alone("--version")
     found = re.fullmatch(
         r"gdns \d+\.\d+\.\d+\S*\nc-ares 1\.\d+\.\d+ from (.+)\nPython 3\.\S+ \(\w+\)\n"
         r"greenlet \S+, gevent \S+, eventlet \S+, dnspython \S+, pycares \S+\n",

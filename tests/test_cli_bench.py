@@ -69,3 +69,9 @@ def test_bars_are_as_long_as_their_figures() -> None:
     one, two = chart.bars([("1", 50.0), ("16", 100.0)])
     assert (one.count("█"), two.count("█")) == (chart.WIDTH // 2, chart.WIDTH)
     assert chart.bars([]) == []
+
+
+def test_however_short_the_time_each_measurement_has_a_look_up() -> None:
+    done = call("bench", "--seconds", "1e-9", "--json")
+    assert (done.status, done.err) == (0, "")
+    assert all(one["lookups"] >= 1 for one in json.loads(done.out))

@@ -62,7 +62,7 @@ def test_the_failure_of_the_guide_is_what_doctor_says(dns_server: Server) -> Non
     shown = re.search(r"```text\n(.*?)```", guide, re.DOTALL)
     assert shown is not None
     dns_server.fault("broken.example.", rcode("SERVFAIL"))
-    said = call("doctor", f"@{dns_server.address}", "broken.example").out
+    said = call("doctor", f"@{dns_server.address}", "broken.example", "--timeout", "10").out
     assert steady(shown[1]) in steady(said)
 
 

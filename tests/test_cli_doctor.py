@@ -140,7 +140,7 @@ def test_any_octets_in_the_files_are_told_of(make_etc: MakeEtc) -> None:
 def probe(dns_server: Server) -> Iterator[Callable[..., list[Finding]]]:
     """Probe the server, whatever hub earlier tests have left in this thread."""
 
-    def ask(timeout: float = 0.5) -> list[Finding]:
+    def ask(timeout: float = 10.0) -> list[Finding]:
         address = ServerAddress.parse(dns_server.address)
         (found,) = probes.probe_all([address], "www.example", timeout)
         return probes.findings(found, "/etc/resolv.conf:1")
@@ -179,7 +179,7 @@ def test_each_trouble_of_a_server_comes_with_what_to_do(
     dns_server: Server, probe: Callable[..., list[Finding]], fault: object, said: str, todo: str
 ) -> None:
     dns_server.fault(None, fault)  # type: ignore[arg-type]
-    finding = of(problems(probe(0.25)), said)
+    finding = of(problems(probe(1.0)), said)
     assert todo in finding.todo
 
 
@@ -251,7 +251,7 @@ def test_programs_on_gevent_that_do_not_use_gdns_are_told_how() -> None:
 def test_one_failure_is_explained_from_end_to_end(dns_server: Server) -> None:
     at = f"@{dns_server.address}"
     dns_server.fault("www.example.", rcode("SERVFAIL"))
-    done = call("doctor", at, "www.example")
+    done = call("doctor", at, "www.example", "--timeout", "10")
     assert done.status == 1
     assert "www.example has no address: [Errno -3] Temporary failure in name resolution" in done.out
     assert f"A: SERVFAIL from {dns_server.address}" in done.out
@@ -265,7 +265,7 @@ def test_one_failure_is_explained_from_end_to_end(dns_server: Server) -> None:
 def test_scripts_read_its_status_and_json(dns_server: Server) -> None:
     dns_server.add("www.example. 60 A 192.0.2.7")
     at = f"@{dns_server.address}"
-    healthy = call("doctor", at, "www.example", "--json")
+    healthy = call("doctor", at, "www.example", "--json", "--timeout", "10")
     found = json.loads(healthy.out)
     wrong = [one for section in found.values() if isinstance(section, list) for one in section]
     wrong = [one for one in wrong if one["level"] == "problem" and "/etc/" not in one["text"]]
@@ -274,7 +274,7 @@ def test_scripts_read_its_status_and_json(dns_server: Server) -> None:
     assert found["look-ups"][0]["gdns"] == ["192.0.2.7"]
     dns_server.stop_listening()
     try:
-        gone = call("doctor", at, "www.example", "--json")
+        gone = call("doctor", at, "www.example", "--json", "--timeout", "10")
     finally:
         dns_server.resume()
     assert (gone.status, json.loads(gone.out)["status"]) == (3, 3)

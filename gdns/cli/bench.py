@@ -130,7 +130,7 @@ def _run(
         nonlocal started, failed
         while started < most:
             began = perf_counter()
-            if began >= ends_at:
+            if began >= ends_at and times:
                 return
             started += 1
             try:

@@ -60,6 +60,8 @@ def ask(
     words: Sequence[str] = (),
 ) -> Report:
     """Ask the servers, and report what they say. Raises UsageError for what cannot be asked."""
+    from dns.resolver import NoMetaqueries
+
     from gdns import records
     from gdns.resolver import Resolver
 
@@ -100,6 +102,9 @@ def ask(
             outcome = answer.outcome
         except failures as error:
             outcome = error.outcome
+        except NoMetaqueries:
+            what = f"{request.rdtype} in the class {request.rdclass}"
+            raise UsageError(f"{what} is no kind of record: name one, such as A") from None
         except (records.DNSException, ValueError, TypeError) as error:  # TypeError: a NUL
             raise UsageError(f"{request.name} {request.rdtype}: {str(error).rstrip('.')}") from None
         except OSError as error:

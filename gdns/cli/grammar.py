@@ -356,7 +356,8 @@ def _put(target: dict[str, str], kind: str, value: str) -> None:
     if not value:
         raise UsageError(f"the {kind} is empty")
     if kind in target:
-        raise UsageError(f"one {kind} at a time, not both {target[kind]} and {value}")
+        hint = "; a type without a name is written TYPE65280" if kind == "name" else ""
+        raise UsageError(f"one {kind} at a time, not both {target[kind]} and {value}{hint}")
     target[kind] = value
 
 
