@@ -301,6 +301,8 @@ try:
 except OSError:
     sys.exit(99)
 with server:
+    open("/etc/hosts", "w").close()
+    print("status", main(["doctor", "--timeout", "5"]))
     print("status", main(["doctor", "www.example", "--timeout", "5"]))
     server.remove("www.example.", "A")
     server.add("other.example. 60 A 192.0.2.9")
@@ -313,7 +315,11 @@ def test_gdns_and_the_systems_resolver_are_compared() -> None:
     if done.returncode == 99:
         pytest.skip("namespaces are refused here")
     assert done.returncode == 0, done.stderr
-    first, second, _ = done.stdout.split("status ")
+    alone, first, second, _ = done.stdout.split("status ")
+    # the server refuses what it has no zone for
+    assert "if it serves some names only, name one of them" in alone
+    assert "  note     localhost: ::1, 127.0.0.1, which gdns knows by itself (RFC 6761)" in alone
+    assert first.startswith("1\n")
     assert "  ok       www.example: 192.0.2.7, as the system's resolver says\n" in first
     wrong = [line for line in first.splitlines() if line.startswith("  problem") and "c-ares" not in line]
     assert wrong == []

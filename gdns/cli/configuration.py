@@ -201,7 +201,8 @@ def _hosts(path: str, name: str | None, host_conf: str, environ: Mapping[str, st
         return
     multi = parse_host_conf(_content(host_conf)[0] or b"", environ).multi
     hosts = HostsFile(path, multi=multi)
-    yield ok(f"{path}: {sum(1 for _ in _lines(content))} lines that say something")
+    number = sum(1 for _ in _lines(content))
+    yield ok(f"{path}: {'1 line that says' if number == 1 else f'{number} lines that say'} something")
     if hosts.addresses("localhost") is None:
         yield note(f"{path} does not name localhost; gdns answers 127.0.0.1 and ::1 (RFC 6761)")
     hit = hosts.addresses(name) if name is not None else None

@@ -151,8 +151,9 @@ def _answer(outcome: Outcome, way: str, where: str, facts: dict[str, Any]) -> Fi
     if outcome.status in _BAD:
         ede = "".join(f" (EDE {code}{': ' + printable(text) if text else ''})" for code, text in outcome.ede)
         rcode = outcome.status.value if outcome.status is not status.FAILED else f"rcode {outcome.rcode}"
+        hint = "; if it serves some names only, name one of them" if outcome.question.qname == "." else ""
         todo = {
-            status.REFUSED: f"it does not serve this host: let its operator allow it, or mend {where}",
+            status.REFUSED: f"it does not serve this host: let its operator allow it, or mend {where}{hint}",
             status.SERVFAIL: "it cannot find out: see its log, and whether it reaches other servers",
         }.get(outcome.status, f"it does not understand an ordinary question: mend it, or {where}")
         return problem(f"{server} says {rcode}{ede} over {way}, in {took}", todo, **way_facts)
