@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import os
 import re
@@ -20,11 +21,13 @@ import pytest
 import gdns
 from gdns import _wire
 from gdns import outcome as status
-from gdns.cli import VERBS, Verb, grammar
-from gdns.cli.grammar import PLUS, REFUSED, Request, Shown
+from gdns.cli import VERBS, Verb, advisories, chart, digform, grammar, paint, plus
+from gdns.cli.digform import as_dig
+from gdns.cli.grammar import Request, Shown
 from gdns.cli.nameservers import servers_for
 from gdns.cli.paint import paint_for
-from gdns.cli.report import Report, as_dig, as_json, failure
+from gdns.cli.plus import PLUS, REFUSED
+from gdns.cli.report import Report, as_json, failure
 from gdns.cli.usage import UsageError
 from gdns.outcome import Outcome
 from gdns.resolvconf import ResolvConf
@@ -194,13 +197,13 @@ def test_every_option_of_dig_is_obeyed_or_told_what_to_do_instead() -> None:
         pytest.skip("dig is not installed")
     names = re.findall(r"^\s*\+\[?(?:no\]?)?([\w-]+)", theirs.stdout, re.MULTILINE)
     assert len(names) > 50
-    known = {*PLUS, *REFUSED, *grammar._SAME}
+    known = {*PLUS, *REFUSED, *plus.SAME}
     assert len([name for name in names if name not in known]) < 5  # of a newer dig
     for name in known.intersection(names):
         value = {"retry": "=1", "time": "=1", "timeout": "=1", "tries": "=1", "ndots": "=1"}.get(name, "")
-        value = value or ("=x" if PLUS.get(grammar._SAME.get(name, name), ("", "", ""))[2] else "")
+        value = value or ("=x" if PLUS.get(plus.SAME.get(name, name), ("", "", ""))[2] else "")
         words = [f"+{name}{value}", "www.example"]
-        if grammar._SAME.get(name, name) in REFUSED:
+        if plus.SAME.get(name, name) in REFUSED:
             with pytest.raises(UsageError, match=f"\\+{name} is not for gdns: "):
                 grammar.read(words, TYPES.__contains__)
         else:
@@ -613,6 +616,12 @@ def test_a_bug_is_one_line_that_asks_for_a_report(monkeypatch: pytest.MonkeyPatc
     assert re.fullmatch(r"gdns: this is a bug of gdns, please report it.*AttributeError.*\n", bug.err)
     monkeypatch.setenv("GDNS_TRACEBACK", "1")
     assert "Traceback" in call("demo").err
+
+
+def test_the_examples_in_docstrings_are_right() -> None:
+    tried = [doctest.testmod(module) for module in (advisories, chart, digform, paint)]
+    assert [result.failed for result in tried] == [0] * 4
+    assert all(result.attempted for result in tried)
 
 
 # In colour

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gdns.cli import VERBS, completion
-from gdns.cli.grammar import PLUS
+from gdns.cli.plus import PLUS
 from tests.command import call
 
 BASH = """

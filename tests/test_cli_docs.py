@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gdns.cli import VERBS, grammar
+from gdns.cli import VERBS, grammar, plus
 from gdns.testing import Server, rcode
 from tests.command import call
 
@@ -70,7 +70,7 @@ def test_the_page_has_every_verb_every_option_and_every_status() -> None:
     parsers = [grammar.parser(), *(import_module(about.module).parser() for about in VERBS.values())]
     actions = [action for parser in parsers for action in parser._actions if action.help != SUPPRESS]
     options = {option for action in actions for option in action.option_strings}
-    options |= {f"+{name}" for name in grammar.PLUS}
+    options |= {f"+{name}" for name in plus.PLUS}
     assert [option for option in sorted(options) if not re.search(rf"`{re.escape(option)}\b", PAGE)] == []
     assert [verb for verb in VERBS if f"## `gdns {verb}`" not in PAGE] == []
     assert [status for status in (0, 1, 2, 3, 70, 130, 141) if f"\n| {status} |" not in PAGE] == []

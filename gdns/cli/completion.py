@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from gdns.cli import grammar
+from gdns.cli import grammar, plus
 from gdns.cli.usage import Parser
 
 SHELLS = ("bash", "zsh", "fish")
@@ -46,7 +46,7 @@ def everything() -> dict[str, Words]:
     from gdns.cli import VERBS
 
     found = {"": _words_of(grammar.parser())}
-    for name, option in grammar.PLUS.items():
+    for name, option in plus.PLUS.items():
         word = f"+{name}=" if option.value else f"+{name}"
         found[""].options[word] = option.help
     found[""].options["+noall"] = "show nothing but what follows"

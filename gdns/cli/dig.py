@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdns import outcome as status
+from gdns.cli.digform import as_dig
 from gdns.cli.grammar import Request, read
 from gdns.cli.paint import paint_for
-from gdns.cli.report import Report, as_dig, as_json, as_short, failure
+from gdns.cli.report import Report, as_json, as_short, failure
 from gdns.cli.usage import UsageError
 from gdns.config import System
 from gdns.resolvconf import ResolvConf
