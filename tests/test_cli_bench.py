@@ -75,3 +75,10 @@ def test_however_short_the_time_each_measurement_has_a_look_up() -> None:
     done = call("bench", "--seconds", "1e-9", "--json")
     assert (done.status, done.err) == (0, "")
     assert all(one["lookups"] >= 1 for one in json.loads(done.out))
+
+
+@pytest.mark.parametrize("most", [1.0, 9.99, 10.0, 12_226.0, 99_999.0, 0.03])
+def test_the_steps_of_a_picture_are_round_and_few(most: float) -> None:
+    tick = chart._tick(most)
+    assert f"{tick:e}"[0] in "125"
+    assert 1 <= most / tick <= 5
