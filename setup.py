@@ -9,7 +9,7 @@ from setuptools import Extension, setup
 # Elsewhere, or where it is asked for, gdns is installed without them, and leaves names to the system's resolver
 HAS_EXTENSIONS = sys.platform == "linux" and os.environ.get("GDNS_EXTENSIONS", "") != "0"
 
-COVERAGE = os.environ.get("GDNS_COVERAGE", "") == "1"  # .ci/coverage: lines of the extensions can be traced
+COVERAGE = os.environ.get("GDNS_COVERAGE", "") == "1"  # lines of the extensions can be traced
 SANITIZE = os.environ.get("GDNS_SANITIZE", "")  # e.g. "address,undefined": see CONTRIBUTING
 
 flags = ["-O2", "-g", "-fvisibility=hidden"]
