@@ -31,6 +31,11 @@ VARIABLES = (
     "GDNS_WATCH",
     "GEVENT_RESOLVER",
 )
+LOCAL_RESOLVERS = {
+    "127.0.0.53": "systemd-resolved; `resolvectl status` shows whom it asks",
+    "127.0.0.11": "Docker's own; it asks the servers of the host",
+    "169.254.20.10": "Kubernetes' NodeLocal DNSCache",
+}
 _KEYWORDS = ("nameserver", "domain", "search", "sortlist", "options")
 _NUMBERED = ("ndots", "timeout", "attempts")
 _MOST = 1 << 20  # octets read of a file
@@ -140,7 +145,8 @@ def _resolv_conf_line(where: str, text: str, servers: int) -> Finding:
             return note(
                 f"{where} (ignored: glibc reads {MAX_NAMESERVERS})", "remove it", server=alone.nameservers[0]
             )
-        return ok(where, server=alone.nameservers[0])
+        local = LOCAL_RESOLVERS.get(alone.nameservers[0])
+        return ok(where + (f" ({local})" if local else ""), server=alone.nameservers[0])
     if keyword == "options":
         unknown = [word for word in rest.split() if not _is_known(word)]
         if unknown:

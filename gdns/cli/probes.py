@@ -11,7 +11,7 @@ from gdns import outcome as status
 from gdns.cli.findings import Finding, note, ok, problem
 from gdns.cli.paint import printable
 from gdns.hubs import NativeHub
-from gdns.names import special_use
+from gdns.names import encode_idna, special_use
 
 if TYPE_CHECKING:
     from gdns.outcome import Outcome
@@ -58,8 +58,12 @@ def probe_all(servers: Sequence[ServerAddress], name: str | None, timeout: float
 
     Raises ValueError for what is no name.
     """
-    hub = NativeHub.of_this_thread()
+    from gdns._wire import Question
+
     qname, rdtype = question_for(name)
+    if qname != ".":
+        Question(encode_idna(qname), 1)  # raises for what is no name, before a task does
+    hub = NativeHub.of_this_thread()
     tasks = [
         [
             hub.spawn(_ask, server, qname, rdtype, timeout, {"use_edns": edns, "tcp": tcp})
