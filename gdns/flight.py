@@ -75,7 +75,7 @@ class Flight:
         self.is_wanted = False  # by the cache, whoever waits for it or not
         self.spared = 0  # tries that were cut off with others', before any reply
         self.was_cut = False  # with a connection: it is asked again over one
-        self.is_passing = False  # only crowds want it, and it is not kept: it would drive out what others keep
+        self.is_passing = False  # only crowds want it: kept, it would drive out what others keep
         self.next_stranded: Flight | None = None  # that landed when there was no memory to list who waits
 
     def note(self, server: str, reason: str, seconds: float) -> None:
