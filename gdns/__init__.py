@@ -10,6 +10,8 @@ The functions of the `socket` module that look names up, and more, without stopp
 
 They are the methods of `default_resolver()`, which does as the system's settings say. A `Resolver` of one's
 own takes other servers and other limits.
+
+PYTEST_DONT_REWRITE: else pytest would warn where a program has loaded gdns before it.
 """
 
 from __future__ import annotations

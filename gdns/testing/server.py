@@ -205,6 +205,11 @@ class Server:
         self._ask("link", link=None if link is None else link.as_json())
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has been started, and not closed; `stop_listening` is not its end."""
+        return self._runs is not None
+
+    @property
     def host(self) -> str:
         """The address it listens on."""
         return self._host
