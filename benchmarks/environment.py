@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import shutil
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -22,11 +23,14 @@ def ares_version(libcares: Path) -> str:
 def environment(libcares: Path, load: float) -> dict[str, str]:
     """What a reader needs to compare figures of his own with these."""
     cpus = [text for text in Path("/proc/cpuinfo").read_text().splitlines() if text.startswith("model name")]
-    commit = subprocess.run(["git", "describe", "--always"], cwd=ROOT, capture_output=True, text=True)
+    commit = "unknown"
+    if shutil.which("git"):
+        done = subprocess.run(["git", "describe", "--always"], cwd=ROOT, capture_output=True, text=True)
+        commit = done.stdout.strip() or commit
     libc, version = platform.libc_ver()
     return {
         "date": date.today().isoformat(),
-        "commit": commit.stdout.strip(),
+        "commit": commit,
         "processor": f"{os.cpu_count()} x {cpus[0].partition(': ')[2] if cpus else platform.machine()}",
         "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "net.core.rmem_max": Path("/proc/sys/net/core/rmem_max").read_text().strip(),
