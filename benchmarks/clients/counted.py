@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 REPEATS = 6  # the first makes what is made once; the guard takes the median of the others
 HITS = 200
-GROUP = 100  # questions in a batch: fewer than gdns sends before it has heard anything (128)
-BATCHES = 2
+GROUP = 60  # questions in a batch: fewer than gdns sends before it has heard anything (128)
+BATCHES = 4
 CASES = ("getaddrinfo of a known name", "lookup of a known name", "A", "getaddrinfo")  # in this order
 LOOKUPS = (HITS, HITS, GROUP * BATCHES, GROUP * BATCHES // 2)
 
