@@ -22,6 +22,7 @@ cdef class Stub(Turns):
     cdef public Counters counters
     cdef public object hooks
     cdef public dict _flights
+    cdef long _era
     cdef double _patience
     cdef double _budget
 
@@ -51,7 +52,7 @@ cdef class Stub(Turns):
     cdef _ask_next(self, Flight flight, double now)
     @cython.locals(attempt=Try)
     cdef _send(self, Flight flight, Server server, double now)
-    cdef _on_want(self, Flight flight, Server server, error, double now)
+    cdef _on_want(self, Flight flight, Server server, str detail, double now)
     cdef _set_due(self, Flight flight, double due_at)
     @cython.locals(server=Server, flight=Flight, reply=Reply, outcome=Outcome)
     cdef _on_end(self, Try attempt, double now)
@@ -60,7 +61,11 @@ cdef class Stub(Turns):
     cdef _fail(self, Flight flight, double now)
     @cython.locals(attempt=Try, wakes=object)
     cdef _land(self, Flight flight, Outcome outcome)
-    cdef _on_mishap(self, Try attempt, error)
+    cdef _on_mishap(self, asker, error)
+    cdef _wake_waiters(self, Flight flight)
+    @cython.locals(flight=Flight, outcome=Outcome)
+    cdef _land_all(self)
+    cpdef _wake_all(self)
     cdef _give_up(self, Try attempt)
     @cython.locals(flight=Flight)
     cdef _pump(self, Server server, double now)

@@ -20,6 +20,7 @@ LAYERS = (
         "cache",
         "config",
         "deadlines",
+        "descriptors",
         "endpoints",
         "entries",
         "errors",
