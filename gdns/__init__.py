@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     resolve = _of_default.resolve
     resolve_address = _of_default.resolve_address
     resolve_name = _of_default.resolve_name
+    resolve_many = _of_default.resolve_many
     canonical_name = _of_default.canonical_name
     zone_for_name = _of_default.zone_for_name
     explain = _of_default.explain
@@ -64,6 +65,7 @@ _METHODS = (
     "resolve",
     "resolve_address",
     "resolve_name",
+    "resolve_many",
     "canonical_name",
     "zone_for_name",
     "explain",
@@ -107,6 +109,7 @@ __all__ = [
     "patch_socket",
     "resolve",
     "resolve_address",
+    "resolve_many",
     "resolve_name",
     "stats",
     "watch_blocking",
