@@ -6,7 +6,7 @@ import sys
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-# Elsewhere, or where it is asked for, gdns is installed without them, and leaves names to the system's resolver
+# Elsewhere, or where it is asked for, gdns is installed without them: the system resolves
 HAS_EXTENSIONS = sys.platform == "linux" and os.environ.get("GDNS_EXTENSIONS", "") != "0"
 
 COVERAGE = os.environ.get("GDNS_COVERAGE", "") == "1"  # lines of the extensions can be traced

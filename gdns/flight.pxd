@@ -26,6 +26,8 @@ cdef class Flight:
     cdef public list failures
     cdef public double patience
     cdef public bint is_wanted
+    cdef public int spared
+    cdef public bint was_cut
     cdef public bint is_passing
     cdef public Flight next_stranded
 

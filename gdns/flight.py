@@ -38,6 +38,8 @@ class Flight:
         "failures",
         "patience",
         "is_wanted",
+        "spared",
+        "was_cut",
         "is_passing",
         "next_stranded",
     )
@@ -71,9 +73,9 @@ class Flight:
         self.failures: list[Failed] | None = None  # what came of tries that brought no answer
         self.patience = 0.0  # seconds that a server has before the next one is asked too
         self.is_wanted = False  # by the cache, whoever waits for it or not
-        self.is_passing = (
-            False  # only crowds want it: it is not kept, for it would drive out what others keep
-        )
+        self.spared = 0  # tries that were cut off with others', before any reply
+        self.was_cut = False  # with a connection: it is asked again over one
+        self.is_passing = False  # only crowds want it: kept, it would drive out what others keep
         self.next_stranded: Flight | None = None  # that landed when there was no memory to list who waits
 
     def note(self, server: str, reason: str, seconds: float) -> None:

@@ -19,6 +19,7 @@ cdef class Outcome:
     cdef public double age
     cdef public bint is_stale
     cdef public double kept_for
+    cdef public bint is_counted
 
     cpdef Outcome for_asker(self, question)
     cpdef Outcome recalled(self, question, double age, bint is_stale=*)

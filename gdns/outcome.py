@@ -66,6 +66,7 @@ _SLOTS = (
     "age",
     "is_stale",
     "kept_for",
+    "is_counted",
 )
 
 
@@ -108,6 +109,7 @@ class Outcome:
         self.age = 0.0
         self.is_stale = False
         self.kept_for = -1.0  # seconds for which the cache keeps it; below 0 where it does not
+        self.is_counted = False  # as asked in vain, which is said once of what many waited for
 
     def for_asker(self, question: Question) -> Outcome:
         """The same, for whoever asked for the name in another spelling (RFC 4343)."""
@@ -127,6 +129,7 @@ class Outcome:
         same.age = self.age
         same.is_stale = self.is_stale
         same.kept_for = self.kept_for
+        same.is_counted = True  # where the other one is
         return same
 
     def recalled(self, question: Question, age: float, is_stale: bool = False) -> Outcome:

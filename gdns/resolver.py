@@ -48,6 +48,7 @@ CONCURRENCY = 100  # questions that `resolve_many` has under way where it is not
 IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not loaded for its sake
 
 _stubs: WeakSet[Stub] = WeakSet()
+_shared: WeakSet[Shared] = WeakSet()
 
 
 class Upstreams(NamedTuple):
@@ -77,6 +78,7 @@ class Shared:
         "overrides",
         "policy",
         "use_0x20",
+        "__weakref__",
     )
 
     def __init__(
@@ -99,6 +101,7 @@ class Shared:
         self.lock = QuietLock()
         self.upstreams = upstreams
         self.asked: object = None  # the servers that the cache's content comes from
+        _shared.add(self)
 
 
 class OfThread(local_base()):  # type: ignore[misc]
@@ -749,6 +752,9 @@ def after_fork_in_child() -> None:
     global _pid
     if _pid != os.getpid():
         _pid = os.getpid()
+        for shared in members_of(_shared):
+            if shared.cache is not None:
+                shared.cache.after_fork()
         for stub in members_of(_stubs):
             stub.after_fork()
 

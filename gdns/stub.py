@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from greenlet import getcurrent
 
-from gdns._ares import USE_TCP, Try
+from gdns._ares import CUT_AFTER_REPLIES, CUT_FIRST, USE_TCP, Try
 from gdns._wire import Question
 from gdns.cache import Cache
 from gdns.counters import Counters
@@ -49,6 +49,7 @@ WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descr
 FEW_ASKS = 64  # up to this many that have ended may lie about in the queue of first tries
 NO_MEMORY = Outcome(PROBE, UNREACHABLE, detail="out of memory")  # made while there is some
 GONE = Outcome(PROBE, CLOSED)
+MOST_SPARED = 20  # times that a question is asked again when a connection may have ended for another's
 STALE_AFTER = 1.8  # seconds after which a stale answer is better than none yet (RFC 8767, section 5)
 
 
@@ -470,7 +471,9 @@ class Stub(Turns):
     def _ask_next(self, flight: Flight, now: float) -> None:
         """Send the next try, or queue for it."""
         server = flight.plan[flight.step % len(flight.plan)]
-        if not server.has_room(now):
+        if server.queue:
+            self._pump(server, now)  # nobody overtakes who waits
+        if server.queue or not server.has_room(now):
             flight.queued_at = server
             server.queue.append(flight)
             if server.refill is None:
@@ -485,7 +488,7 @@ class Stub(Turns):
         flight.queued_at = None
         flight.step += 1
         flight.attempts += 1
-        wishes = flight.wishes | USE_TCP if server.is_tcp else flight.wishes
+        wishes = flight.wishes | USE_TCP if server.is_tcp or flight.was_cut else flight.wishes
         try:
             attempt = self._lane.ask(server, flight.question, wishes)
         except (OSError, MemoryError) as error:
@@ -559,10 +562,20 @@ class Stub(Turns):
             if flight.attempt is None and flight.queued_at is None:
                 self._on_want(flight, server, attempt.error, now)
             return
+        is_spared = reply is None and attempt.cut != 0 and self._is_spared(flight, attempt.cut)
+        if is_spared:
+            flight.was_cut = True
+            server.note_cut(now, attempt.sent_at)
+            if flight.attempt is None and flight.queued_at is None and (flight.waiters or flight.is_wanted):
+                flight.step -= 1
+                self._ask_next(flight, now)
+                return
         if reply is None:
             detail = attempt.error
             status = UNREACHABLE
-            if flight.question.is_plain:  # else it may be the address to send from that is no good
+            if (
+                flight.question.is_plain and not is_spared
+            ):  # else it may be the address to send from that is no good
                 server.note_failure(now)
         else:
             server.note_reply(now, attempt.sent_at)
@@ -595,20 +608,37 @@ class Stub(Turns):
             elif not flight.earlier:
                 self._fail(flight, now)
 
+    def _is_spared(self, flight: Flight, cut: int) -> bool:
+        """Whether the end of a connection is none of this question's doing, so that it is asked again.
+
+        Many questions share a connection, and a server may close it after every reply, or for one of them.
+        Each connection that brings a reply brings the others nearer to theirs. Of one that brings none the
+        question that has waited longest is to blame: the server was busy with that.
+        """
+        if cut == CUT_AFTER_REPLIES:
+            return True
+        if cut == CUT_FIRST or flight.spared >= MOST_SPARED:
+            return False
+        flight.spared += 1
+        return True
+
     def _on_due(self, flight: Flight, now: float) -> None:
         """Its server has let it wait, or its time is up."""
         if flight.attempt is not None:
             server: Server = flight.attempt.server
-            server.note_silence()
+            server.note_silence(now, flight.attempt.sent_at)
             if not server.failed_at:
                 server.note_failure(now)
             flight.note(server.name, NO_REPLY, now - flight.attempt.sent_at)
         if now >= flight.ends_at or not (flight.waiters or flight.is_wanted):
             self._fail(flight, now)
             return
-        if flight.queued_at is not None:
+        if flight.queued_at is not None and flight.step + 1 < flight.steps:
             flight.queued_at = None  # its place in that queue is void
             flight.step += 1
+        elif flight.queued_at is not None:
+            self._set_due(flight, flight.ends_at)  # there is no other queue for it
+            return
         if flight.step < flight.steps:
             self._ask_next(flight, now)
         else:
