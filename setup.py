@@ -47,9 +47,11 @@ COMPILED = (
     "forward",
     "arguments",
     "netdb",
+    "config",
+    "ready",
 )
 
-MODULES = ("_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram")
+MODULES = ("_wire", "_addresses", "_routes", "_sockets", "_libcares", "_links", "_ares", "_datagram")
 
 jobs = os.cpu_count() or 1
 setup(

@@ -16,5 +16,7 @@ cdef class _Table:
 
 cdef class HostsFile:
     cdef public bint multi
+    cdef public object clock
     cdef object _file
+    cpdef look(self)
     cpdef addresses(self, name, int family=*)

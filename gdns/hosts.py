@@ -60,6 +60,7 @@ class HostsFile:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.multi = multi
+        self.clock = clock
         self._file = WatchedFile(path, _Table, clock=clock, max_octets=MAX_OCTETS)
 
     @property
@@ -71,6 +72,15 @@ class HostsFile:
     def is_missing(self) -> bool:
         """Whether there was no such file when it was last looked for."""
         return self._file.is_missing
+
+    @property
+    def look_at(self) -> float:
+        """The moment of the clock from which on the file is looked at again."""
+        return self._file.look_at
+
+    def look(self) -> object:
+        """What the file says, at most a second old by the clock: another object when that has changed."""
+        return self._file.current()
 
     def addresses(self, name: str | bytes, family: int = AF_UNSPEC) -> Hit | None:
         """The addresses of a name in the order of the lines, with what gethostbyname calls it.

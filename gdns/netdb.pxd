@@ -3,3 +3,5 @@
 from gdns.arguments cimport text_of
 from gdns.entries cimport Failure, Foreign, HostEntry, Miss
 from gdns.forward cimport find
+from gdns.nss cimport Nss
+from gdns.ready cimport hints_key, lookup_key

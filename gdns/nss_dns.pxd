@@ -3,6 +3,7 @@
 import cython
 
 from gdns._wire cimport Question
+from gdns.cache cimport Cache, Entry, Lease
 from gdns.entries cimport HostEntry, Miss
 from gdns.names cimport absolute, is_hostname, special_use
 from gdns.outcome cimport Outcome
@@ -20,6 +21,8 @@ cdef class Dns:
 
     @cython.locals(first=Outcome, second=Outcome)
     cpdef addresses(self, str name, ends_at=*)
+    @cython.locals(cache=Cache, entry=Entry, lease=Lease, question=Question, wishes=int, rdtype=int)
+    cpdef leases(self, str name, int family, Outcome answer, tuple addresses)
     cpdef addresses_of_family(self, str name, bint is_ipv6, ends_at=*)
     @cython.locals(outcome=Outcome)
     cpdef _addresses_of_type(self, str name, int rdtype, int asked, ends_at)

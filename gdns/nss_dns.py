@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from socket import AF_INET6, AF_UNSPEC
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ from gdns.ordering import apply_sortlist
 from gdns.outcome import ANSWER, CLOSED, FAILED, NODATA, NXDOMAIN, SERVFAIL, TIMEOUT, Outcome
 
 if TYPE_CHECKING:
+    from gdns.cache import Cache, Lease
     from gdns.resolvconf import ResolvConf
     from gdns.stub import Stub
 
@@ -119,6 +121,41 @@ class Dns:
         if self._sortlist and not is_ipv6:
             found.addresses = tuple(apply_sortlist(found.addresses, self._sortlist))
         return found
+
+    def leases(
+        self, name: str, family: int, answer: Outcome, addresses: tuple[str, ...]
+    ) -> tuple[Lease, ...] | None:
+        """What the cache holds of all that was asked for a host's addresses: how long the answer is good.
+
+        `answer` is the outcome that the addresses are from. None if not everything is kept.
+        """
+        cache: Cache | None = self._stub.cache
+        if cache is None:
+            return None
+        wishes = self._stub.wishes
+        rdtypes = (A, AAAA) if family == AF_UNSPEC else (AAAA if family == AF_INET6 else A,)
+        if self._no_aaaa:
+            rdtypes = (A,)
+        leases: list[Lease] = []
+        for qname in self._qnames(name):
+            if self._keeps(qname, name):
+                continue
+            is_answer = qname == answer.question.qname
+            found: list[str] = []
+            for rdtype in rdtypes:
+                question = Question(qname, rdtype)
+                entry = cache.find(question, wishes)
+                lease = None if entry is None else cache.lease(question, wishes, entry)
+                if entry is None or lease is None:
+                    return None
+                leases.append(lease)
+                found += entry.outcome.addresses
+                if not is_answer and entry.outcome.status is ANSWER:
+                    return None  # it would be another's
+            if is_answer:
+                # else somebody has put in another answer since then
+                return tuple(leases) if sorted(found) == sorted(addresses) else None
+        return None
 
     def _addresses_of_type(
         self, name: str, rdtype: int, asked: int, ends_at: float | None

@@ -16,6 +16,7 @@ LAYERS = (
     # pure: no sockets, no hub, no threads
     {
         "_version",
+        "_addresses",
         "_wire",
         "cache",
         "config",
@@ -49,6 +50,7 @@ LAYERS = (
         "_datagram",
         "_libcares",
         "_links",
+        "_routes",
         "_sockets",
         "flight",
         "hubs",
@@ -57,7 +59,7 @@ LAYERS = (
         "turns",
     },
     # policy
-    {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "sources"},
+    {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "ready", "sources"},
     # api
     {"arguments", "beside", "connect", "eager", "netdb", "reading", "records", "resolver", "system", "trace"},
     # edge
