@@ -34,7 +34,11 @@ class Deadlines:
         slot = self._slots.get(tick)
         if slot is None:
             slot = self._slots[tick] = {}
-            heappush(self._heap, tick)
+            try:
+                heappush(self._heap, tick)
+            except MemoryError:
+                del self._slots[tick]  # nobody would ever look at it
+                raise
         slot[item] = due_at
         return slot
 
@@ -44,6 +48,16 @@ class Deadlines:
         while heap and not slots[heap[0]]:
             del slots[heappop(heap)]
         return heap[0] / TICKS if heap else inf
+
+    def fallen(self, now: float) -> Slot | None:
+        """The earliest slot with items that have fallen due by `now`; it stays until they are taken out."""
+        heap, slots = self._heap, self._slots
+        while heap and heap[0] <= now * TICKS:
+            slot = slots[heap[0]]
+            if slot:
+                return slot
+            del slots[heappop(heap)]
+        return None
 
     def pop(self, now: float) -> list[Slot]:
         """Give up the slots that have fallen due by `now`, earliest first.

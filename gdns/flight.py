@@ -38,6 +38,7 @@ class Flight:
         "failures",
         "patience",
         "is_wanted",
+        "next_stranded",
     )
 
     def __init__(
@@ -69,6 +70,7 @@ class Flight:
         self.failures: list[Failed] | None = None  # what came of tries that brought no answer
         self.patience = 0.0  # seconds that a server has before the next one is asked too
         self.is_wanted = False  # by the cache, whoever waits for it or not
+        self.next_stranded: Flight | None = None  # that landed when there was no memory to list who waits
 
     def note(self, server: str, reason: str, seconds: float) -> None:
         """A try brought no answer."""
@@ -110,7 +112,7 @@ class Probe:
 
     __slots__ = ("server", "attempt", "slot")
 
-    def __init__(self, server: Server, attempt: Try) -> None:
+    def __init__(self, server: Server) -> None:
         self.server = server
-        self.attempt = attempt
+        self.attempt: Try | None = None
         self.slot: Slot | None = None

@@ -5,7 +5,7 @@ import cython
 from gdns._ares cimport AresLane, Try
 from gdns._sockets cimport Sockets
 from gdns.deadlines cimport Deadlines
-from gdns.flight cimport Alarm
+from gdns.flight cimport Alarm, Flight
 
 cdef class Tie:
     cdef object _turns
@@ -25,6 +25,8 @@ cdef class Turns:
     cdef bint _is_delivering
     cdef bint _is_due_soon
     cdef bint _is_retired
+    cdef Flight _stranded
+    cdef bint _is_unarmed
     cdef object __weakref__
     cdef public Sockets _sockets
     cdef public AresLane _lane
@@ -34,9 +36,13 @@ cdef class Turns:
     cdef _open(self)
     cdef bint _is_busy(self) except -1
     cdef _on_end(self, Try attempt, double now)
-    cdef _on_mishap(self, Try attempt, error)
+    cdef _on_mishap(self, asker, error)
+    cdef _strand(self, Flight flight)
+    @cython.locals(flight=Flight)
+    cdef _wake_stranded(self)
+    cdef _report(self, error)
     cdef _fall_due(self, item, double now)
-    cdef _end(self)
+    cdef bint _end(self) except -1
     cpdef close(self)
     cpdef _let_go(self)
     cdef bint _is_in_own_thread(self) except -1
