@@ -100,7 +100,7 @@ def first_address(
             if policy is not None:
                 found = approved_entry(policy, name, found)
             address = nss.ordered(found)[0]
-            if kept_for is not None and nss.results is not None:
+            if kept_for is not None and nss.is_lasting(found):
                 is_ordered = len(found.addresses) > 1
                 nss.keep(
                     kept_for, None, GETHOSTBYNAME, name, family, found, address, is_ordered, ADDRESS_OCTETS

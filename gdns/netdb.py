@@ -128,7 +128,7 @@ def getaddrinfo(
     if hints.flags & _AI_CANONNAME:
         canonical_name = _as_utf8(found.names()[0])
         infos[0] = (*infos[0][:3], canonical_name, infos[0][4])
-    if nss.results is not None and name is not None:
+    if name is not None and nss.is_lasting(found):
         nss.keep(
             host,
             port,
@@ -159,7 +159,7 @@ def lookup(nss: Nss, host: str, family: int = 0, lifetime: float | None = None) 
         if nss.policy is not None:
             found = approved_entry(nss.policy, name, found)
         addresses = nss.ordered(found)
-        if nss.results is not None:
+        if nss.is_lasting(found):
             octets = ADDRESS_OCTETS * len(addresses)
             key = lookup_key(family)
             nss.keep(host, None, key, name, family, found, addresses, len(addresses) > 1, octets)

@@ -37,6 +37,7 @@ cdef class Nss:
     )
     cpdef ordered(self, HostEntry found)
     cpdef tuple in_order(self, addresses)
+    cpdef bint is_lasting(self, HostEntry found) except -1
     @cython.locals(number=long, leases=tuple)
     cpdef keep(
         self, host, port, long long key, str name, int family, HostEntry found, result, bint is_ordered, long octets

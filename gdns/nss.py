@@ -148,6 +148,15 @@ class Nss:
             and self._hosts.clock is self.sources.clock
         )
 
+    def is_lasting(self, found: HostEntry) -> bool:
+        """Whether what is made of this may be kept: it is known already, and by no override."""
+        if self.results is None:
+            return False
+        origin = found.origin
+        if isinstance(origin, Outcome):
+            return origin.from_cache
+        return not isinstance(origin, Overridden)
+
     def keep(
         self,
         host: object,
@@ -160,7 +169,7 @@ class Nss:
         is_ordered: bool,
         octets: int,
     ) -> None:
-        """Keep a result for who asks again with the same arguments (`Results`).
+        """Keep a result for who asks again with the same arguments (`Results`), of what `is_lasting`.
 
         It was made of what was `found` for the name and the family, which may be others than those asked
         for. `is_ordered` says that source addresses were asked for, `octets` about what the result takes.
@@ -173,8 +182,8 @@ class Nss:
         origin = found.origin
         leases: tuple[Lease, ...] | None = ()
         if isinstance(origin, Outcome):
-            leases = self._dns.leases(name, family, origin, found.addresses) if origin.from_cache else None
-        if leases is not None and not isinstance(origin, Overridden):
+            leases = self._dns.leases(name, family, origin, found.addresses)
+        if leases is not None:
             self.results.keep(host, number, key, result, leases, is_ordered, octets)
 
     def recorded_by(self, recorder: Recorder) -> Nss:
