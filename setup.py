@@ -57,7 +57,7 @@ COMPILED = (
     "ready",
 )
 
-MODULES = ("_wire", "_addresses", "_routes", "_sockets", "_libcares", "_links", "_ares", "_datagram")
+MODULES = ("_wire", "_addresses", "_rows", "_routes", "_sockets", "_libcares", "_links", "_ares", "_datagram")
 
 jobs = os.cpu_count() or 1
 setup(

@@ -5,11 +5,13 @@ import cython
 from gdns._wire cimport Question, Reply
 from gdns.outcome cimport Outcome
 
+@cython.no_gc
 cdef class Lease:
     cdef public object key
     cdef public double expires_at
     cdef public long hits
 
+@cython.no_gc  # nothing in it leads back to it
 cdef class Entry:
     cdef public Outcome outcome
     cdef public double stored_at

@@ -26,6 +26,7 @@ from socket import (
 )
 from typing import Final
 
+from gdns._rows import rows
 from gdns.approval import AddressPolicy, approved, approved_infos
 from gdns.arguments import Hints, c_int, hints_of, text_of
 from gdns.endpoints import endpoints, service_text
@@ -113,18 +114,7 @@ def getaddrinfo(
         if not addresses:
             raise GaiError(EAI_NONAME)
         addresses = nss.ordered(found)
-    infos = []
-    for address in addresses:
-        if ":" in address:
-            scope_id = 0
-            if "%" in address:  # a literal's
-                address, _, scope = address.partition("%")
-                scope_id = int(scope)
-            for kind, protocol, number in ends:
-                infos.append((AF_INET6, kind, protocol, "", (address, number, 0, scope_id)))
-        else:
-            for kind, protocol, number in ends:
-                infos.append((AF_INET, kind, protocol, "", (address, number)))
+    infos = rows(addresses, ends)
     if hints.flags & _AI_CANONNAME:
         canonical_name = _as_utf8(found.names()[0])
         infos[0] = (*infos[0][:3], canonical_name, infos[0][4])

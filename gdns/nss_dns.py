@@ -14,11 +14,11 @@ from gdns.names import absolute, candidates, is_hostname, reverse_name, special_
 from gdns.nsswitch import Status
 from gdns.ordering import apply_sortlist
 from gdns.outcome import ANSWER, CLOSED, FAILED, NODATA, NXDOMAIN, SERVFAIL, TIMEOUT, Outcome
+from gdns.stub import Stub
 
 if TYPE_CHECKING:
     from gdns.cache import Cache, Lease
     from gdns.resolvconf import ResolvConf
-    from gdns.stub import Stub
 
 A = 1
 PTR = 12
@@ -48,6 +48,7 @@ class Dns:
 
     __slots__ = (
         "_stub",
+        "_own",
         "_search",
         "_ndots",
         "_no_tld_query",
@@ -60,6 +61,9 @@ class Dns:
 
     def __init__(self, stub: Stub, resolv_conf: ResolvConf) -> None:
         self._stub = stub
+        self._own = (
+            stub if isinstance(stub, Stub) else None
+        )  # not one that records, or relays: called directly
         self._search = resolv_conf.search
         self._ndots = resolv_conf.ndots
         self._no_tld_query = resolv_conf.no_tld_query
@@ -84,6 +88,7 @@ class Dns:
                 return Miss(Status.NOTFOUND, HOST_NOT_FOUND, found.outcome)
             return found
         stub = self._stub
+        own = self._own
         search: _Search | None = None
         in_vain = 0
         for qname in self._qnames(name):
@@ -95,9 +100,14 @@ class Dns:
             if self._one_by_one:
                 first, second = self._one_after_the_other(qname, lifetime)
             else:
-                first, second = stub.query_both(Question(qname, A), Question(qname, AAAA), 0, lifetime)
+                one, two = Question(qname, A), Question(qname, AAAA)
+                if own is not None:
+                    first, second = own.query_both(one, two, 0, lifetime)
+                else:
+                    first, second = stub.query_both(one, two, 0, lifetime)
             if first.status is ANSWER:
-                stub.counters.in_vain += in_vain
+                if in_vain:
+                    stub.counters.in_vain += in_vain
                 return HostEntry(first.addresses + second.addresses, first)
             if second.status is ANSWER and first.reply is not None:
                 stub.counters.in_vain += in_vain
@@ -164,6 +174,7 @@ class Dns:
 
         The herrno of a Miss is 0 where the name has records, but none of these.
         """
+        own = self._own
         search: _Search | None = None
         in_vain = 0
         for qname in self._qnames(name):
@@ -172,9 +183,14 @@ class Dns:
             lifetime = None
             if ends_at is not None and (lifetime := ends_at - monotonic()) <= 0:
                 return _late(qname)
-            outcome = self._stub.query(Question(qname, asked), 0, lifetime)
+            question = Question(qname, asked)
+            if own is not None:
+                outcome = own.query(question, 0, lifetime)
+            else:
+                outcome = self._stub.query(question, 0, lifetime)
             if outcome.status is ANSWER and asked == rdtype:
-                self._stub.counters.in_vain += in_vain
+                if in_vain:
+                    self._stub.counters.in_vain += in_vain
                 return HostEntry(outcome.addresses, outcome)
             if outcome.status is CLOSED:
                 return Miss(Status.UNAVAIL, NO_RECOVERY, outcome, is_certain=False)

@@ -1,6 +1,6 @@
 # The types with which ordering.py is compiled; what it does is in the .py alone.
 
-import cython
+cimport cython
 
 from gdns._addresses cimport Address, distance, parse
 
@@ -20,6 +20,7 @@ cdef class _Traits:
     cdef long scope
 
 @cython.final
+@cython.no_gc
 cdef class _Origin:
     cdef object source
     cdef Address address

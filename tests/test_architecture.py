@@ -17,6 +17,7 @@ LAYERS = (
     {
         "_version",
         "_addresses",
+        "_rows",
         "_wire",
         "cache",
         "config",
