@@ -611,6 +611,7 @@ class Resolver:
         twin._hub = hub
         twin._is_closed = False
         twin._local = OfThread(twin._shared.tally)
+        twin._front = Front(twin._local, twin._shared)
         twin._stubs = WeakSet()
         return twin
 

@@ -418,3 +418,22 @@ def test_a_child_of_a_fork_goes_on_with_what_is_ready(resolver, dns_server):
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert resolver.lookup("www.example") == ("192.0.2.7",)
+
+
+# Resolvers that share
+
+
+def test_a_twin_on_another_hub_has_results_of_its_own(resolver, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    hub = resolver._engine().hub
+    for _ in range(3):
+        resolver.lookup("www.example")
+    twin = resolver._for_hub(hub)
+    assert twin._front.lookup(twin._system, "www.example", 0, None) is None
+    for _ in range(2):
+        assert twin.lookup("www.example") == ("192.0.2.7",)
+    assert twin._front.lookup(twin._system, "www.example", 0, None) == ("192.0.2.7",)
+    twin.close()
+    with pytest.raises(gdns.ResolverClosed):
+        twin.lookup("www.example")
+    assert resolver.lookup("www.example") == ("192.0.2.7",)
