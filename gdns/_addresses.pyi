@@ -1,5 +1,8 @@
 """Reads IP addresses into numbers that can be compared."""
 
+from typing import final
+
+@final
 class Address:
     """An address as two numbers of 64 bits; IPv4 is mapped into IPv6."""
 

@@ -13,13 +13,11 @@ cdef long long _HIGHEST
 cdef long long _PRECEDENCE
 cdef long long _TUNNEL
 
-@cython.final
 cdef class _Traits:
     cdef long label
     cdef long precedence
     cdef long scope
 
-@cython.final
 @cython.no_gc
 cdef class _Origin:
     cdef object source
@@ -28,7 +26,6 @@ cdef class _Origin:
     cdef long long flags
     cdef int prefix_length
 
-@cython.final
 @cython.freelist(16)
 cdef class _Verdict:
     cdef bint is_ipv6
