@@ -6,10 +6,10 @@ import sys
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-# Elsewhere, or where it is asked for, gdns is installed without them, and leaves names to the system's resolver
+# Elsewhere, or where it is asked for, gdns is installed without them: the system resolves
 HAS_EXTENSIONS = sys.platform == "linux" and os.environ.get("GDNS_EXTENSIONS", "") != "0"
 
-COVERAGE = os.environ.get("GDNS_COVERAGE", "") == "1"  # .ci/coverage: lines of the extensions can be traced
+COVERAGE = os.environ.get("GDNS_COVERAGE", "") == "1"  # lines of the extensions can be traced
 SANITIZE = os.environ.get("GDNS_SANITIZE", "")  # e.g. "address,undefined": see CONTRIBUTING
 
 flags = ["-O2", "-g", "-fvisibility=hidden"]
@@ -42,6 +42,8 @@ COMPILED = (
     "flight",
     "turns",
     "stub",
+    "pace",
+    "many",
     "names",
     "entries",
     "nss_modules",
@@ -57,7 +59,18 @@ COMPILED = (
     "ready",
 )
 
-MODULES = ("_wire", "_addresses", "_rows", "_routes", "_sockets", "_libcares", "_links", "_ares", "_datagram")
+MODULES = (
+    "_wire",
+    "_addresses",
+    "_rows",
+    "_routes",
+    "_sockets",
+    "_libcares",
+    "_links",
+    "_ares",
+    "_datagram",
+    "_ndjson",
+)
 
 jobs = os.cpu_count() or 1
 setup(

@@ -21,12 +21,12 @@ cdef class Dns:
     cdef bint _one_by_one
     cdef bint _search_is_special
 
-    @cython.locals(first=Outcome, second=Outcome, own=Stub, in_vain=int)
+    @cython.locals(first=Outcome, second=Outcome, own=Stub)
     cpdef addresses(self, str name, ends_at=*)
     @cython.locals(cache=Cache, entry=Entry, lease=Lease, question=Question, wishes=int, rdtype=int)
     cpdef leases(self, str name, int family, Outcome answer, tuple addresses)
     cpdef addresses_of_family(self, str name, bint is_ipv6, ends_at=*)
-    @cython.locals(outcome=Outcome, own=Stub, question=Question, in_vain=int)
+    @cython.locals(outcome=Outcome, own=Stub, question=Question)
     cpdef _addresses_of_type(self, str name, int rdtype, int asked, ends_at)
     cdef _qnames(self, str name)
     cdef bint _keeps(self, str qname, str name) except -1

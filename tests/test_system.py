@@ -363,6 +363,19 @@ def test_gdns_can_be_imported_without_its_extensions():
     assert "resolve() does not" in warning
 
 
+def test_a_mistake_below_the_engine_is_raised_and_not_taken_for_a_missing_extension():
+    program = """if True:
+        import sys, gdns
+        sys.modules["gdns.netdb"] = None  # as if it failed to import what it needs
+        try:
+            gdns.gethostbyname("localhost")
+        except ImportError as error:
+            print(error.name)
+    """
+    done = run(program)
+    assert (done.stdout.strip(), done.stderr) == ("gdns.netdb", "")
+
+
 def test_on_gevent_it_serves_without_the_extensions_too():
     program = (
         WITHOUT_EXTENSIONS
@@ -383,7 +396,7 @@ def test_it_serves_where_the_modules_lack_what_only_linux_has():
     import select, socket
     for module, prefixes in (
         (select, ("epoll", "EPOLL")),
-        (socket, ("SOCK_NONBLOCK", "SOCK_CLOEXEC", "AF_NETLINK", "AF_PACKET", "NETLINK_", "PACKET_", "SO_BINDTODEVICE")),
+        (socket, ("SOCK_NONBLOCK", "SOCK_CLOEXEC", "AF_NETLINK", "AF_PACKET", "NETLINK_", "PACKET_")),
         (os, ("pipe2", "eventfd", "EFD_", "sched_", "SCHED_", "getrandom", "GRND_")),
     ):
         for name in dir(module):
