@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
+from sys import modules as _modules
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack, cast
 from weakref import WeakSet
+
+from greenlet import getcurrent
 
 from gdns import hubs, netdb
 from gdns._ares import AUTHENTIC_DATA, USE_0X20, USE_EDNS, USE_TCP
@@ -19,6 +23,7 @@ from gdns.config import ResolvConf, Settings, System
 from gdns.counters import Tally, collect
 from gdns.errors import ConfigError
 from gdns.hooks import Hook, Hooks, OnOutcome, OnQuery
+from gdns.hubs import Waiter
 from gdns.names import encode_idna, to_labels
 from gdns.nss import Nss
 from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
     from gdns.trace import Trace
 
 CONCURRENCY = 100  # questions that `resolve_many` has under way where it is not told
+PIECES = ("dns.name", "dns.rdata", "dns.rrset", "dns.renderer", "dns.message", "dns.query", "dns.resolver")
 IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not loaded for its sake
 
 _stubs: WeakSet[Stub] = WeakSet()
@@ -364,10 +370,11 @@ class Resolver:
         dnspython's too; dnspython's exceptions for names and types that cannot be asked for; ResolverClosed;
         ValueError, TypeError and OSError for a source, or options, with which nobody can be asked.
         """
+        engine = self._engine_with_records()
         from gdns import records
 
         return records.resolve(
-            self._engine(),
+            engine,
             qname,
             rdtype,
             rdclass,
@@ -382,23 +389,26 @@ class Resolver:
 
     def resolve_address(self, ipaddr: str, **options: Unpack[records.Options]) -> dns.resolver.Answer:
         """The PTR records of an address, as `dns.resolver.resolve_address`; else as `resolve`."""
+        engine = self._engine_with_records()
         from gdns import records
 
-        return records.resolve_address(self._engine(), ipaddr, **{**self._asks, **options})  # type: ignore[arg-type]
+        return records.resolve_address(engine, ipaddr, **{**self._asks, **options})  # type: ignore[arg-type]
 
     def resolve_name(
         self, name: dns.name.Name | str, family: int = AF_UNSPEC, **options: Unpack[records.Options]
     ) -> dns.resolver.HostAnswers:
         """The A and AAAA records of a name, as `dns.resolver.resolve_name`; else as `resolve`."""
+        engine = self._engine_with_records()
         from gdns import records
 
-        return records.resolve_name(self._engine(), name, family, **{**self._asks, **options})  # type: ignore[arg-type]
+        return records.resolve_name(engine, name, family, **{**self._asks, **options})  # type: ignore[arg-type]
 
     def canonical_name(self, name: dns.name.Name | str) -> dns.name.Name:
         """The end of a name's CNAME chain, as `dns.resolver.canonical_name`; else as `resolve`."""
+        engine = self._engine_with_records()
         from gdns import records
 
-        return records.canonical_name(self._engine(), name, **self._asks)
+        return records.canonical_name(engine, name, **self._asks)
 
     def zone_for_name(
         self,
@@ -411,9 +421,10 @@ class Resolver:
 
         Raises NotAbsolute and NoRootSOA of dnspython, too.
         """
+        engine = self._engine_with_records()
         from gdns import records
 
-        return records.zone_for_name(self._engine(), name, rdclass, tcp, lifetime, **self._asks)
+        return records.zone_for_name(engine, name, rdclass, tcp, lifetime, **self._asks)
 
     def resolve_many(
         self, questions: Iterable[Item], *, concurrency: int = CONCURRENCY, rate: float | None = None
@@ -602,6 +613,23 @@ class Resolver:
             return engine
         with self._shared.lock:
             return self._renew(engine, hub)
+
+    def _engine_with_records(self) -> Engine:
+        """The engine, once what `resolve` needs is loaded.
+
+        All of dnspython takes some 20 ms: it is loaded in pieces, and others have their turns in between.
+        """
+        engine = self._engine()
+        if "gdns.records" in _modules:
+            return engine
+        for piece in PIECES:
+            import_module(piece)
+            if getcurrent() is not engine.hub.greenlet:
+                waiter = Waiter(engine.hub)
+                engine.hub.call_soon(waiter.wake)
+                waiter.park()
+        import_module("gdns.records")
+        return self._engine()  # it may have changed meanwhile
 
     def _renew(self, old: Engine | None, hub: Hub) -> Engine:
         # what counts is asked for anew, under the lock: of two threads the later has the later word
