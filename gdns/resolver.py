@@ -27,6 +27,7 @@ from gdns.hubs import Waiter
 from gdns.names import encode_idna, to_labels
 from gdns.nss import Nss
 from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
+from gdns.ready import Front, Results
 from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
@@ -115,6 +116,7 @@ class OfThread(local_base()):  # type: ignore[misc]
 
     def __init__(self, tally: Tally) -> None:
         self.engine: Engine | None = None
+        self.results: Results | None = None  # of that engine's
         self.token = Token()
         self.counters = tally.open(self.token)
 
@@ -172,6 +174,7 @@ class Engine:
             is_idna2008=shared.is_idna2008,
             overrides=shared.overrides,
             policy=shared.policy,
+            keeps_results=True,
         )
         _stubs.add(self.stub)
 
@@ -279,6 +282,7 @@ class Resolver:
         self._system = System()
         self._is_closed = False
         self._local = OfThread(self._shared.tally)
+        self._front = Front(self._local, self._shared)
         self._stubs: WeakSet[Stub] = WeakSet()  # of all threads
 
     # --- look-ups
@@ -296,11 +300,15 @@ class Resolver:
 
         Raises GaiError, UnicodeError, TypeError, OverflowError and OSError where the system's does.
         """
+        infos = self._front.getaddrinfo(self._system, host, port, family, type, proto, flags)
+        if infos is not None:
+            return infos
         return netdb.getaddrinfo(self._engine().nss, host, port, family, type, proto, flags)
 
     def gethostbyname(self, name: str) -> str:
         """As `socket.gethostbyname`: the first IPv4 address (gethostbyname(3)). Raises GaiError."""
-        return netdb.gethostbyname(self._engine().nss, name)
+        address = self._front.gethostbyname(self._system, name)
+        return address if address is not None else netdb.gethostbyname(self._engine().nss, name)
 
     def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyname_ex`: (canonical name, aliases, IPv4 addresses).
@@ -333,6 +341,9 @@ class Resolver:
 
         `family` is AF_UNSPEC, AF_INET or AF_INET6, `lifetime` caps the look-up in seconds. Raises GaiError.
         """
+        addresses = self._front.lookup(self._system, host, family, lifetime)
+        if addresses is not None:
+            return addresses
         return netdb.lookup(self._engine().nss, host, family, lifetime)
 
     def resolve(
@@ -628,6 +639,8 @@ class Resolver:
         if old is not None:
             if old.hub is hub and old.upstreams is shared.upstreams and settings == old.settings:
                 old.system = system  # what changed is overridden by our arguments
+                if old.nss.results is not None:
+                    old.nss.results.system = system
                 return old
             old.stub.retire()
         addresses = shared.upstreams.addresses
@@ -645,6 +658,10 @@ class Resolver:
         if self._is_closed:  # asked now that `close` sees the stub
             engine.stub.close()
         self._local.engine = engine
+        results = self._local.results = engine.nss.results
+        if results is not None:
+            results.system = system
+            results.upstreams = engine.upstreams
         return engine
 
     def _apply(self, system: Settings) -> Settings:
@@ -659,6 +676,7 @@ class Resolver:
         twin._hub = hub
         twin._is_closed = False
         twin._local = OfThread(twin._shared.tally)
+        twin._front = Front(twin._local, twin._shared)
         twin._stubs = WeakSet()
         return twin
 
