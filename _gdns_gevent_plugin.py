@@ -1,6 +1,7 @@
 """Tells gdns that gevent has patched the standard library; does nothing unless the program wants gdns.
 
 gevent imports this for its entry point `gevent.plugins.monkey.did_patch_builtins` wherever gdns is installed.
+That may be before pytest, which would then warn of what it cannot rewrite: PYTEST_DONT_REWRITE.
 """
 
 from __future__ import annotations

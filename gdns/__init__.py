@@ -10,6 +10,8 @@ The functions of the `socket` module that look names up, and more, without stopp
 
 They are the methods of `default_resolver()`, which does as the system's settings say. A `Resolver` of one's
 own takes other servers and other limits.
+
+PYTEST_DONT_REWRITE: else pytest would warn where a program has loaded gdns before it.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     resolve = _of_default.resolve
     resolve_address = _of_default.resolve_address
     resolve_name = _of_default.resolve_name
+    resolve_many = _of_default.resolve_many
     canonical_name = _of_default.canonical_name
     zone_for_name = _of_default.zone_for_name
     explain = _of_default.explain
@@ -62,6 +65,7 @@ _METHODS = (
     "resolve",
     "resolve_address",
     "resolve_name",
+    "resolve_many",
     "canonical_name",
     "zone_for_name",
     "explain",
@@ -105,6 +109,7 @@ __all__ = [
     "patch_socket",
     "resolve",
     "resolve_address",
+    "resolve_many",
     "resolve_name",
     "stats",
     "watch_blocking",

@@ -1,5 +1,9 @@
 # The types with which outcome.py is compiled; what it does is in the .py alone.
 
+import cython
+
+from gdns._wire cimport Reply
+
 cdef class Outcome:
     cdef public object question
     cdef public object status
@@ -19,3 +23,7 @@ cdef class Outcome:
 
     cpdef Outcome for_asker(self, question)
     cpdef Outcome recalled(self, question, double age, bint is_stale=*)
+
+@cython.locals(outcome=Outcome)
+cpdef Outcome first_answer(question, Reply reply, str server, double elapsed, str transport)
+cpdef status_of(Reply reply)

@@ -367,6 +367,10 @@ class LibcFunctions:
         """As `resolve`."""
         raise self._cannot("resolve_name")
 
+    def resolve_many(self, *arguments: Any, **options: Any) -> NoReturn:
+        """As `resolve`."""
+        raise self._cannot("resolve_many")
+
     def canonical_name(self, *arguments: Any, **options: Any) -> NoReturn:
         """As `resolve`."""
         raise self._cannot("canonical_name")

@@ -480,14 +480,17 @@ def test_its_methods_take_keywords_and_those_that_know_ipv4_alone_another_family
     ]
 
 
+NO_LABEL = "UnicodeEncodeError" if sys.version_info >= (3, 13) else "UnicodeError"
+
+
 @pytest.mark.parametrize(
     ("call", "raised"),
     [
         ("gs.getaddrinfo(bytearray(b'www.example'), 1)", "TypeError"),
         ("gs.getaddrinfo('www.example\\0', 1)", "TypeError"),
         ("gs.gethostbyname('www.example\\0')", "TypeError"),
-        ("gs.gethostbyname('a' * 64 + '.example')", "UnicodeError"),
-        ("gs.getaddrinfo('a' * 64 + '.example', 1)", "UnicodeError"),
+        ("gs.gethostbyname('a' * 64 + '.example')", NO_LABEL),
+        ("gs.getaddrinfo('a' * 64 + '.example', 1)", NO_LABEL),
         ("gs.getnameinfo((b'192.0.2.7', 1), 0)", "TypeError"),
         ("gs.getnameinfo(('www.example', 1), 0)", "gaierror -2"),
         ("gs.getaddrinfo('none.example', 1)", "gaierror -2"),
