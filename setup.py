@@ -42,6 +42,8 @@ COMPILED = (
     "flight",
     "turns",
     "stub",
+    "pace",
+    "many",
     "names",
     "entries",
     "nss_modules",
@@ -55,7 +57,7 @@ COMPILED = (
     "netdb",
 )
 
-MODULES = ("_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram")
+MODULES = ("_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram", "_ndjson")
 
 jobs = os.cpu_count() or 1
 setup(

@@ -42,7 +42,7 @@ class Counters:
 
     def note(self, outcome: Outcome, was_needed: bool) -> None:
         """A question has been dealt with."""
-        status = outcome.status.value
+        status = outcome.status._value_  # `value` is a property, and costs ten times as much
         self.ended[status] = self.ended.get(status, 0) + 1
         if outcome.transport == "tcp":
             self.over_tcp += 1

@@ -40,6 +40,7 @@ class Flight:
         "is_wanted",
         "spared",
         "was_cut",
+        "is_passing",
         "next_stranded",
     )
 
@@ -56,7 +57,7 @@ class Flight:
         self.question = question
         self.wishes = wishes
         self.key = key
-        self.waiters: list[Waiter | Both] = []  # each is woken when this has landed
+        self.waiters: list[Waiter | Both | Ask] = []  # each is woken, or told, when this has landed
         self.outcome: Outcome | None = None
         self.plan = plan  # the servers in the order in which they are asked, round after round
         self.step = 0  # of how many tries were begun
@@ -74,6 +75,7 @@ class Flight:
         self.is_wanted = False  # by the cache, whoever waits for it or not
         self.spared = 0  # tries that were cut off with others', before any reply
         self.was_cut = False  # with a connection: it is asked again over one
+        self.is_passing = False  # only crowds want it: kept, it would drive out what others keep
         self.next_stranded: Flight | None = None  # that landed when there was no memory to list who waits
 
     def note(self, server: str, reason: str, seconds: float) -> None:
@@ -81,6 +83,31 @@ class Flight:
         if self.failures is None:
             self.failures = []
         self.failures.append(Failed(server, reason, seconds))
+
+
+class Crowd:
+    """Many questions with one greenlet, or none, that waits for their outcomes."""
+
+    def take(self, ask: Ask, outcome: Outcome) -> None:
+        """One of the questions has ended. Called from the hub, or in the midst of `Stub.put`."""
+        raise NotImplementedError
+
+
+class Ask:
+    """One question of a crowd: in the place of a flight while its first try is under way, at less cost."""
+
+    __slots__ = ("crowd", "item", "question", "key", "plan", "attempt", "began", "has_joined", "outcome")
+
+    def __init__(self, crowd: Crowd, item: object, question: Question) -> None:
+        self.crowd = crowd
+        self.item = item  # what the crowd knows it by
+        self.question = question
+        self.key: object = None
+        self.plan: tuple[Server, ...] | None = None
+        self.attempt: Try | None = None  # the first try, while there is no flight
+        self.began = 0.0
+        self.has_joined = False  # a flight that others began earlier
+        self.outcome: Outcome | None = None
 
 
 class Both:
@@ -109,6 +136,12 @@ class Refill:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+
+
+class Queued:
+    """The moment at which the first tries of crowds have waited for long enough."""
+
+    __slots__ = ()
 
 
 class Probe:

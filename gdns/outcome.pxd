@@ -1,5 +1,9 @@
 # The types with which outcome.py is compiled; what it does is in the .py alone.
 
+import cython
+
+from gdns._wire cimport Reply
+
 cdef class Outcome:
     cdef public object question
     cdef public object status
@@ -15,6 +19,11 @@ cdef class Outcome:
     cdef public double age
     cdef public bint is_stale
     cdef public double kept_for
+    cdef public bint is_counted
 
     cpdef Outcome for_asker(self, question)
     cpdef Outcome recalled(self, question, double age, bint is_stale=*)
+
+@cython.locals(outcome=Outcome)
+cpdef Outcome first_answer(question, Reply reply, str server, double elapsed, str transport)
+cpdef status_of(Reply reply)

@@ -21,6 +21,7 @@ class Status(Enum):
     TIMEOUT = "timeout"  # servers were asked, none answered in time
     UNREACHABLE = "unreachable"  # no server could be sent to, or all of them refused the connection
     CLOSED = "closed"  # the resolver was closed meanwhile
+    INVALID = "invalid"  # it cannot be asked for at all; nothing was sent (`resolve_many` alone)
 
 
 ANSWER = Status.ANSWER
@@ -32,6 +33,7 @@ FAILED = Status.FAILED
 TIMEOUT = Status.TIMEOUT
 UNREACHABLE = Status.UNREACHABLE
 CLOSED = Status.CLOSED
+INVALID = Status.INVALID
 
 STALE_TTL = 30.0  # seconds, RFC 8767, section 5
 
@@ -64,6 +66,7 @@ _SLOTS = (
     "age",
     "is_stale",
     "kept_for",
+    "is_counted",
 )
 
 
@@ -106,6 +109,7 @@ class Outcome:
         self.age = 0.0
         self.is_stale = False
         self.kept_for = -1.0  # seconds for which the cache keeps it; below 0 where it does not
+        self.is_counted = False  # as asked in vain, which is said once of what many waited for
 
     def for_asker(self, question: Question) -> Outcome:
         """The same, for whoever asked for the name in another spelling (RFC 4343)."""
@@ -125,6 +129,7 @@ class Outcome:
         same.age = self.age
         same.is_stale = self.is_stale
         same.kept_for = self.kept_for
+        same.is_counted = True  # where the other one is
         return same
 
     def recalled(self, question: Question, age: float, is_stale: bool = False) -> Outcome:
@@ -178,6 +183,8 @@ class Outcome:
         return _restored, (values, None if self.reply is None else self.reply.message)
 
     def __repr__(self) -> str:
+        if self.status is INVALID:
+            return f"<Outcome invalid: {self.detail}>"
         words = [f"{self.question.qname} type {self.question.rdtype}: {self.status.value}"]
         if self.server:
             words.append(f"from {self.server}")
@@ -188,6 +195,24 @@ class Outcome:
         if self.detail:
             words.append(f"({self.detail})")
         return f"<Outcome {' '.join(words)}>"
+
+
+def first_answer(question: Question, reply: Reply, server: str, elapsed: float, transport: str) -> Outcome:
+    """The outcome of a question that was answered at its first try; without the constructor's cost."""
+    outcome = Outcome.__new__(Outcome)
+    outcome.question = question
+    outcome.status = status_of(reply)
+    outcome.reply = reply
+    outcome.server = server
+    outcome.attempts = 1
+    outcome.elapsed = outcome.rtt = elapsed
+    outcome.detail = ""
+    outcome.transport = transport
+    outcome.failures = ()
+    outcome.from_cache = outcome.is_stale = False
+    outcome.age = 0.0
+    outcome.kept_for = -1.0
+    return outcome
 
 
 def status_of(reply: Reply) -> Status:

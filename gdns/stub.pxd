@@ -6,9 +6,9 @@ from gdns._ares cimport Try
 from gdns._wire cimport Question, Reply
 from gdns.cache cimport Cache, Entry
 from gdns.counters cimport Counters
-from gdns.flight cimport Both, Flight, Probe
+from gdns.flight cimport Ask, Both, Crowd, Flight, Probe, Queued
 from gdns.hubs.waiter cimport Waiter
-from gdns.outcome cimport Outcome
+from gdns.outcome cimport Outcome, first_answer, status_of
 from gdns.servers cimport Group, Server, Servers
 from gdns.turns cimport Turns
 
@@ -22,9 +22,13 @@ cdef class Stub(Turns):
     cdef public Counters counters
     cdef public object hooks
     cdef public dict _flights
+    cdef object _asks
+    cdef Py_ssize_t _asking
+    cdef Queued _queued
     cdef long _era
     cdef double _patience
     cdef double _budget
+    cdef public double longest
 
     @cython.locals(known=Outcome)
     cpdef query(self, Question question, int wishes=*, lifetime=*)
@@ -44,6 +48,25 @@ cdef class Stub(Turns):
     @cython.locals(flight=Flight)
     cdef _wait(self, Waiter waiter, wakes, lifetime, tuple flights)
     cdef _impatient(self, Flight flight)
+    @cython.locals(known=Outcome, flight=Flight, group=Group, server=Server, plan=tuple, now=double)
+    cpdef put(self, Ask ask)
+    @cython.locals(server=Server)
+    cpdef int room(self) except -1
+    @cython.locals(attempt=Try)
+    cdef bint _put_first(self, Ask ask, Server server, int wishes, double now) except -1
+    cpdef flush(self)
+    cpdef wake_soon(self, Waiter waiter)
+    cpdef stale(self, Question question)
+    @cython.locals(server=Server, reply=Reply, outcome=Outcome)
+    cdef _land_ask(self, Ask ask, Try attempt, double now)
+    cdef _forget_ask(self, Ask ask)
+    @cython.locals(outcome=Outcome)
+    cdef _close_ask(self, Ask ask)
+    @cython.locals(ask=Ask, attempt=Try, flight=Flight)
+    cdef Flight _board(self, pending)
+    @cython.locals(ask=Ask, flight=Flight, due_at=double)
+    cdef _on_queued(self, double now)
+    cpdef leave(self, Crowd crowd)
     @cython.locals(flight=Flight)
     cdef Flight _join(self, Question question, int wishes, double now)
     @cython.locals(flight=Flight, group=Group)
