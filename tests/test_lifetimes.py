@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from textwrap import dedent
@@ -32,6 +33,14 @@ class Runner:
         if kind == "native":
             self.hub = NativeHub.of_this_thread()
             self.spawn, self.sleep = self.hub.spawn, self.hub.sleep
+        elif kind == "eventlet":
+            import warnings
+            warnings.simplefilter("ignore")  # eventlet says that it is deprecated
+            import eventlet
+            from gdns.hubs.eventlet import EventletHub
+            self.hub = EventletHub.of_this_thread()
+            self.spawn, self.sleep = eventlet.spawn, eventlet.sleep
+            self.sleep(0)  # it opens what it needs
         else:
             gevent.get_hub()
             self.hub = GeventHub.of_this_thread()
@@ -39,6 +48,11 @@ class Runner:
     def join(self, tasks, timeout):
         if kind == "native":
             assert self.hub.join(*tasks, timeout=timeout), "not ended in time"
+        elif kind == "eventlet":
+            ends_at = time.monotonic() + timeout
+            while not all(task.dead for task in tasks) and time.monotonic() < ends_at:
+                self.sleep(0.01)
+            assert all(task.dead for task in tasks), "not ended in time"
         else:
             gevent.joinall(tasks, timeout=timeout)
             assert all(task.dead for task in tasks), "not ended in time"
@@ -64,17 +78,18 @@ def rss():
 
 
 def run(program: str, *arguments: str, timeout: float = 60) -> str:
-    """What a program printed; it ended with status 0 and a silent stderr."""
+    """What a program printed; it ended with status 0 and a silent stderr. As a kind, "ares" is that lane."""
+    lanes = {"GDNS_LANES": "ares"} if "ares" in arguments else {}
     done = subprocess.run(
-        # Python 3.12 and later warn of every fork beside a thread
         [
             sys.executable,
             "-W",
-            "ignore:This process:DeprecationWarning",
+            "ignore:This process:DeprecationWarning",  # Python 3.12 and later warn of forks beside threads
             "-c",
             PRELUDE + dedent(program),
-            *arguments,
+            *("native" if argument == "ares" else argument for argument in arguments),
         ],
+        env=os.environ | lanes,
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -83,13 +98,14 @@ def run(program: str, *arguments: str, timeout: float = 60) -> str:
     return done.stdout.strip()
 
 
-kinds = pytest.mark.parametrize("kind", ["native", "gevent"])
+kinds = pytest.mark.parametrize("kind", ["native", "gevent", "ares"])
+kinds_and_eventlet = pytest.mark.parametrize("kind", ["native", "gevent", "ares", "eventlet"])
 
 
 # Closing
 
 
-@kinds
+@kinds_and_eventlet
 def test_closing_from_another_thread_ends_what_is_pending(dns_server, kind):
     dns_server.fault(None, silent())
     program = """
@@ -115,7 +131,7 @@ def test_closing_from_another_thread_ends_what_is_pending(dns_server, kind):
     assert run(program, dns_server.address, kind) == "{'ResolverClosed'} 20 True 0"
 
 
-@kinds
+@kinds_and_eventlet
 def test_many_closes_from_threads_race_with_questions(dns_server, kind):
     """Each question ends once: answered, or closed."""
     dns_server.add("*.example. 60 A 192.0.2.7")
@@ -143,7 +159,7 @@ def test_many_closes_from_threads_race_with_questions(dns_server, kind):
     assert run(program, dns_server.address, kind) == "600 True 0"
 
 
-@kinds
+@kinds_and_eventlet
 def test_a_woken_greenlet_and_a_hook_may_close(dns_server, kind):
     dns_server.add("*.example. 60 A 192.0.2.7")
     program = """
@@ -173,7 +189,7 @@ def test_a_woken_greenlet_and_a_hook_may_close(dns_server, kind):
     assert lines[2] == "0"
 
 
-@kinds
+@kinds_and_eventlet
 def test_200_resolvers_opened_and_closed_leave_nothing(dns_server, kind):
     dns_server.add("*.example. 60 A 192.0.2.7")
     program = """
@@ -206,7 +222,7 @@ def test_200_resolvers_opened_and_closed_leave_nothing(dns_server, kind):
 # Dropping
 
 
-@kinds
+@kinds_and_eventlet
 def test_resolvers_that_are_dropped_take_their_descriptors_along(dns_server, kind):
     dns_server.add("*.example. 60 A 192.0.2.7")
     program = """
@@ -354,7 +370,7 @@ def test_a_signal_interrupts_a_look_up_and_the_next_one_works(dns_server, kind):
 # The end of a hub, a thread, the process
 
 
-@kinds
+@kinds_and_eventlet
 @pytest.mark.parametrize("way", ["falls off", "sys.exit", "closed at exit"])
 def test_exit_with_look_ups_pending_is_silent(dns_server, kind, way):
     dns_server.fault(None, silent())

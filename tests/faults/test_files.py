@@ -21,6 +21,7 @@ from gdns.stub import Stub
 from gdns.testing import Server
 from tests.conftest import GeventRunner, NativeRunner
 
+NOBODY = 65534
 NAMES = ("resolv.conf", "hosts", "nsswitch.conf", "gai.conf", "host.conf", "services")
 GOOD = {
     "resolv.conf": b"nameserver 127.0.0.1\noptions timeout:5\n",
@@ -153,6 +154,25 @@ def test_a_file_in_a_sorry_state_leaves_a_working_resolver(
 ) -> None:
     state(system.paths[name])
     (found,) = run_all([lambda: netdb.getaddrinfo(system.nss(), "www.example.", 80, 2, 1)])
+    assert [entry[4] for entry in found] == [("192.0.2.7", 80)]  # type: ignore[attr-defined]
+
+
+def test_files_that_must_not_be_read_leave_a_working_resolver(
+    system: Etc, run_all: Callable[..., list[object]]
+) -> None:
+    for path in system.paths.values():
+        path.chmod(0)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)  # whom the folder is closed to, too; root may read anything
+    try:
+        for path in system.paths.values():
+            with pytest.raises(PermissionError):
+                path.read_bytes()
+        (found,) = run_all([lambda: netdb.getaddrinfo(system.nss(), "www.example.", 80, 2, 1)])
+    finally:
+        if is_root:
+            os.seteuid(0)
     assert [entry[4] for entry in found] == [("192.0.2.7", 80)]  # type: ignore[attr-defined]
 
 
