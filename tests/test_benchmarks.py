@@ -114,6 +114,8 @@ def test_the_driver_measures_every_part_and_gdns_is_right_in_each(results: dict[
         for label in ("gdns on gevent", "gdns on its own hub", "glibc in threads"):
             said = figures.get(label, {})
             assert (said.get("lost", 0), said.get("wrong", 0), said.get("complaint", "")) == (0, 0, ""), part
+    lists = results["works"]["bulk"]
+    assert [lists["gdns bulk/100"][word] for word in ("lookups", "lost", "wrong")] == [100, 0, 0]
 
 
 def test_the_page_has_a_value_for_everything_that_was_measured(results: dict[str, Any]) -> None:
