@@ -107,11 +107,6 @@ cdef class Try:
     """
 
     @property
-    def reply(self):
-        """The server's reply, or None."""
-        return self.arrived if self.ended and self.status == ARES_SUCCESS and not self.withdrawn else None
-
-    @property
     def error(self) -> str:
         """Why it ended without a reply: the system's words where a call failed, else c-ares'; else ""."""
         if not self.ended or self.reply is not None:
@@ -145,6 +140,8 @@ cdef class Ledger:
         self.turn = 1
 
     cdef void add_ended(self, Try attempt) noexcept:
+        if attempt.status == ARES_SUCCESS and not attempt.withdrawn:
+            attempt.reply = attempt.arrived
         # linked, not listed: ending a try must not need memory
         if self.last_ended is None:
             self.first_ended = attempt
@@ -695,10 +692,9 @@ cdef class AresLane:
             attempt.channel.withdraw(attempt)
             attempt.channel.leave_stalled(attempt)
 
-    @property
-    def needs_flush(self) -> bool:
+    cpdef bint needs_flush(self):
         """Whether something arrived, or was cancelled, since the last flush."""
-        return bool(self.ledger.ready)
+        return len(self.ledger.ready) > 0
 
     cpdef object flush(self):
         """Let c-ares deal with all that arrived, or was cancelled, since the last flush."""

@@ -31,19 +31,9 @@ from gdns._ares cimport (
     AresLane, Ledger, Try,
 )
 from gdns._libcares cimport ARES_SUCCESS
-from gdns._sockets cimport BATCH, Socket, Sockets, sockaddr
+from gdns._sockets cimport BATCH, Socket, Sockets, monotonic, sockaddr
 
-cdef extern from *:
-    """
-    #include <sys/socket.h>
-    #include <time.h>
-    static double gdns_plain_monotonic(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    }
-    """
-    double gdns_plain_monotonic() noexcept
+cdef extern from "<sys/socket.h>":
     int SOCK_DGRAM
 
 cdef extern from "sys/epoll.h" nogil:
@@ -420,7 +410,7 @@ cdef class DatagramLane(AresLane):
         attempt.server = server
         attempt.question = question
         attempt.wishes = wishes
-        attempt.sent_at = gdns_plain_monotonic()
+        attempt.sent_at = monotonic()
         self.ports.submit(attempt)
         if self.is_closed:  # by a finalizer, while a port was made
             self.ports.cancel_all(None)
@@ -440,10 +430,9 @@ cdef class DatagramLane(AresLane):
         plain.withdrawn = True
         self.ports.end(plain, CONNECTION_REFUSED, 0)
 
-    @property
-    def needs_flush(self) -> bool:
+    cpdef bint needs_flush(self):
         """Whether something is to be sent, arrived, or was cancelled, since the last flush."""
-        return self.ports.unsent is not None or bool(self.ports.truncated or self.ledger.ready)
+        return self.ports.unsent is not None or len(self.ports.truncated) > 0 or len(self.ledger.ready) > 0
 
     cpdef object flush(self):
         """Send what waits to be sent, and let c-ares deal with what is its own."""

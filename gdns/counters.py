@@ -39,7 +39,7 @@ class Counters:
 
     def note(self, outcome: Outcome, was_needed: bool) -> None:
         """A question has been dealt with."""
-        status = outcome.status.value
+        status: str = outcome.status._value_  # `value` is a function of the enumeration's, in Python
         self.ended[status] = self.ended.get(status, 0) + 1
         if outcome.transport == "tcp":
             self.over_tcp += 1

@@ -5,7 +5,11 @@ import cython
 cdef class Deadlines:
     cdef dict _slots
     cdef list _heap
-    @cython.locals(tick=long)
+    cdef long _tick
+    cdef dict _slot
+    @cython.locals(tick=long, ticks=double)
     cpdef dict put(self, object item, double due_at)
+    @cython.locals(slot=dict)
+    cdef _take_slot(self, long tick)
     cpdef double next_at(self)
     cpdef list pop(self, double now)

@@ -3,12 +3,13 @@
 import cython
 
 from gdns._ares cimport Try
+from gdns._sockets cimport monotonic
 from gdns._wire cimport Question, Reply
 from gdns.cache cimport Cache, Entry
 from gdns.counters cimport Counters
-from gdns.flight cimport Both, Flight, Probe
-from gdns.hubs.waiter cimport Waiter
-from gdns.outcome cimport Outcome
+from gdns.flight cimport Both, Flight, Probe, new_flight
+from gdns.hubs.waiter cimport Waiter, waiter_of
+from gdns.outcome cimport Outcome, ended
 from gdns.servers cimport Group, Server, Servers
 from gdns.turns cimport Turns
 
@@ -31,20 +32,21 @@ cdef class Stub(Turns):
     cpdef query_both(self, Question first, Question second, int wishes=*, lifetime=*)
     @cython.locals(entry=Entry, outcome=Outcome, cache=Cache)
     cdef Outcome _recall(self, Question question, int wishes)
-    @cython.locals(flight=Flight, waiter=Waiter, stale=Outcome, began=double)
+    @cython.locals(flight=Flight, waiter=Waiter, stale=Outcome, began=double, is_on_hub=bint)
     cdef Outcome _ask(self, Question question, int wishes, lifetime)
-    @cython.locals(one=Flight, two=Flight, waiter=Waiter, stale=Outcome, other_stale=Outcome, began=double)
+    @cython.locals(one=Flight, two=Flight, waits_for=Flight, waiter=Waiter)
+    @cython.locals(stale=Outcome, other_stale=Outcome, began=double, is_on_hub=bint)
     cdef tuple _ask_both(self, Question first, Question second, int wishes, lifetime)
     cdef _cap(self, Flight flight, Outcome stale, double began, lifetime)
     @cython.locals(outcome=Outcome, other=Question, remaining=double)
     cdef Outcome _settle(self, Question question, Flight flight, Outcome stale, double began, lifetime)
     @cython.locals(flight=Flight)
     cdef _refresh(self, Question question, int wishes)
-    @cython.locals(flight=Flight)
-    cdef _wait(self, Waiter waiter, wakes, lifetime, tuple flights)
+    @cython.locals(slot=dict)
+    cdef _wait(self, Waiter waiter, wakes, caller, bint is_on_hub, lifetime, Flight one, Flight two)
     cdef _impatient(self, Flight flight)
     @cython.locals(flight=Flight)
-    cdef Flight _join(self, Question question, int wishes, double now)
+    cdef Flight _join(self, Question question, int wishes, double now, bint is_on_hub)
     @cython.locals(flight=Flight, group=Group)
     cdef Flight _begin(self, Question question, int wishes, double now)
     @cython.locals(server=Server)
@@ -69,6 +71,8 @@ cdef class Stub(Turns):
     cdef _fall_due(self, item, double now)
     @cython.locals(server=Server)
     cdef _end_probe(self, Probe probe, Try attempt)
+    @cython.locals(woken=Waiter)
+    cdef _end(self)
     cpdef close(self)
 
 cdef object _flight_key(Question question, int wishes)

@@ -10,20 +10,20 @@ only carries one try to one server.
 from __future__ import annotations
 
 from math import inf
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 
 from gdns._ares import USE_TCP, Try
+from gdns._sockets import monotonic
 from gdns._wire import Question
 from gdns.cache import Cache
 from gdns.counters import Counters
 from gdns.deadlines import Deadlines
-from gdns.flight import Alarm, Both, Flight, Probe, Refill
+from gdns.flight import Alarm, Both, Flight, Probe, Refill, new_flight
 from gdns.hooks import Hooks
-from gdns.hubs.waiter import ON_THE_HUB, Waiter
-from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, status_of
+from gdns.hubs.waiter import ON_THE_HUB, Waiter, waiter_of
+from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, ended
 from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 
@@ -116,34 +116,40 @@ class Stub(Turns):
 
     def _ask(self, question: Question, wishes: int, lifetime: float | None) -> Outcome:
         began = monotonic()
+        caller = getcurrent()
+        is_on_hub = caller is self.hub.greenlet
         stale = self.cache.stale(question, wishes) if self.cache is not None else None
-        if stale is not None and getcurrent() is self.hub.greenlet:
+        if stale is not None and is_on_hub:
             self._refresh(question, wishes)
             return stale  # it cannot wait for better
-        flight = self._join(question, wishes, began)
+        flight = self._join(question, wishes, began, is_on_hub)
         if flight.outcome is None:
-            waiter = Waiter(self.hub)
-            self._wait(waiter, waiter, self._cap(flight, stale, began, lifetime), (flight,))
+            waiter = waiter_of(self.hub)
+            cap = self._cap(flight, stale, began, lifetime)
+            self._wait(waiter, waiter, caller, is_on_hub, cap, flight, None)
         return self._settle(question, flight, stale, began, lifetime)
 
     def _ask_both(
         self, first: Question, second: Question, wishes: int, lifetime: float | None
     ) -> tuple[Outcome, Outcome]:
         began = monotonic()
+        caller = getcurrent()
+        is_on_hub = caller is self.hub.greenlet
         stale = other_stale = None
         if self.cache is not None:
             stale = self.cache.stale(first, wishes)
             other_stale = self.cache.stale(second, wishes)
-        one = self._join(first, wishes, began)
-        two = self._join(second, wishes, began)
-        waiter = Waiter(self.hub)
+        one = self._join(first, wishes, began, is_on_hub)
+        two = self._join(second, wishes, began, is_on_hub)
+        waiter = waiter_of(self.hub)
         if one.outcome is None and two.outcome is None:
             cap = self._cap(one, stale, began, lifetime)
             if other_stale is None or stale is None:  # one of them may be waited for until it ends
                 cap = lifetime
-            self._wait(waiter, Both(waiter), cap, (one, two))
+            self._wait(waiter, Both(waiter), caller, is_on_hub, cap, one, two)
         elif one.outcome is None or two.outcome is None:
-            self._wait(waiter, waiter, lifetime, (one,) if one.outcome is None else (two,))
+            waits_for = one if one.outcome is None else two
+            self._wait(waiter, waiter, caller, is_on_hub, lifetime, waits_for, None)
         return (
             self._settle(first, one, stale, began, lifetime),
             self._settle(second, two, other_stale, began, lifetime),
@@ -185,23 +191,34 @@ class Stub(Turns):
             self.counters.prefetched += 1
 
     def _wait(
-        self, waiter: Waiter, wakes: Waiter | Both, lifetime: float | None, flights: tuple[Flight, ...]
+        self,
+        waiter: Waiter,
+        wakes: Waiter | Both,
+        caller: greenlet,
+        is_on_hub: bool,
+        lifetime: float | None,
+        one: Flight,
+        two: Flight | None,
     ) -> None:
-        """Park until all flights have landed (`wakes` is what each tells), or the lifetime has passed."""
-        for flight in flights:
-            flight.waiters.append(wakes)
+        """Park until one or both have landed (`wakes` is what each tells), or the lifetime has passed."""
+        if is_on_hub:
+            raise RuntimeError(ON_THE_HUB)
+        one.waiters.append(wakes)
+        if two is not None:
+            two.waiters.append(wakes)
         alarm = slot = None
         if lifetime is not None:
             alarm = Alarm(waiter)
             slot = self._put_due(alarm, monotonic() + lifetime)
         try:
-            waiter.park()
+            waiter.park_as(caller)
         finally:
             if slot is not None and alarm is not None:
                 slot.pop(alarm, None)
-            for flight in flights:
-                if flight.outcome is None:
-                    flight.waiters.remove(wakes)  # it goes on for the others, and may still feed the cache
+            if one.outcome is None:
+                one.waiters.remove(wakes)  # it goes on for the others, and may still feed the cache
+            if two is not None and two.outcome is None:
+                two.waiters.remove(wakes)
 
     def _impatient(self, flight: Flight) -> Outcome:
         """The outcome for a caller whose own lifetime ended before the flight did."""
@@ -219,12 +236,12 @@ class Stub(Turns):
             outcome.failures += (Failed(outcome.server, NO_REPLY, now - flight.attempt.sent_at),)
         return outcome
 
-    def _join(self, question: Question, wishes: int, now: float) -> Flight:
+    def _join(self, question: Question, wishes: int, now: float, is_on_hub: bool) -> Flight:
         flight = self._flights.get(_flight_key(question, wishes))
         if flight is not None:
             self.counters.joined += 1
             return flight
-        if not self.is_closed and getcurrent() is self.hub.greenlet:
+        if is_on_hub and not self.is_closed:
             raise RuntimeError(ON_THE_HUB)
         return self._begin(question, wishes, now)
 
@@ -232,7 +249,7 @@ class Stub(Turns):
         group = self.servers.group_of(question)
         plan = group.plan()
         key = _flight_key(question, wishes)
-        flight = Flight(question, wishes, key, plan, len(plan) * self.attempts, now, now + self._budget)
+        flight = new_flight(question, wishes, key, plan, len(plan) * self.attempts, now, now + self._budget)
         if self.is_closed:
             self.close()
             flight.outcome = Outcome(question, CLOSED)
@@ -289,7 +306,7 @@ class Stub(Turns):
             flight.earlier.append(flight.attempt)
         flight.attempt = attempt
         self._set_due(flight, now + flight.patience)
-        if attempt.ended or self._lane.needs_flush:
+        if attempt.ended or self._lane.needs_flush():
             self._soon()
 
     def _on_want(self, flight: Flight, server: Server, error: Exception, now: float) -> None:
@@ -326,26 +343,24 @@ class Stub(Turns):
         elif flight.earlier is not None and attempt in flight.earlier:
             flight.earlier.remove(attempt)
         reply = attempt.reply
+        detail = ""
         if reply is None:
             detail = attempt.error
-            status = UNREACHABLE
             if flight.question.is_plain:  # else it may be the address to send from that is no good
                 server.note_failure(now)
         else:
             server.note_reply(now, attempt.sent_at)
-            status = status_of(reply)
-            detail = ""
-        outcome = Outcome(
+        outcome = ended(
             flight.question,
-            status,
             reply,
             server.name,
             flight.attempts,
             now - flight.started_at,
+            now - attempt.sent_at,
             detail,
             attempt.transport,
         )
-        outcome.rtt = now - attempt.sent_at
+        status = outcome.status
         if reply is not None and (reply.rcode == 0 or status is NXDOMAIN):
             self._land(flight, outcome)
             return
@@ -507,8 +522,10 @@ class Stub(Turns):
                 )
         for guest in tuple(self._guests):
             guest.wake()
-        while self._waking:
-            self._waking.popleft().wake()
+        woken = self._next_waking()
+        while woken is not None:
+            woken.wake()
+            woken = self._next_waking()
         self._on_told()
 
     def retire(self) -> None:
@@ -556,7 +573,7 @@ class Stub(Turns):
                 del self._flights[flight.key]
         if self._flights or self._guests:
             self._start()
-        if self._waking:
+        if self._is_waking():
             self._sockets.wake()
 
     @property

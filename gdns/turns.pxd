@@ -3,9 +3,10 @@
 import cython
 
 from gdns._ares cimport AresLane, Try
-from gdns._sockets cimport Sockets
+from gdns._sockets cimport Sockets, monotonic
 from gdns.deadlines cimport Deadlines
 from gdns.flight cimport Alarm
+from gdns.hubs.waiter cimport Waiter
 
 cdef class Tie:
     cdef object _turns
@@ -20,7 +21,8 @@ cdef class Turns:
     cdef Deadlines _due
     cdef object _timer
     cdef double _timer_at
-    cdef object _waking
+    cdef list _waking
+    cdef Py_ssize_t _woken
     cdef object _told
     cdef bint _is_delivering
     cdef bint _is_due_soon
@@ -40,8 +42,11 @@ cdef class Turns:
     cpdef close(self)
     cpdef _let_go(self)
     cdef bint _is_in_own_thread(self) except -1
-    @cython.locals(lane=AresLane, attempt=Try, now=double, ends_at=double)
+    @cython.locals(lane=AresLane, attempt=Try, woken=Waiter, now=double, ends_at=double, is_on_hub=bint)
     cdef _deliver(self)
+    cdef bint _is_waking(self) except -1
+    @cython.locals(waking=list, waiter=Waiter, woken=Py_ssize_t)
+    cdef Waiter _next_waking(self)
     cdef dict _put_due(self, item, double due_at)
     @cython.locals(next_at=double)
     cdef _arm(self)

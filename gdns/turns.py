@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 from sys import is_finalizing
-from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -19,7 +18,7 @@ from greenlet import getcurrent, greenlet
 
 from gdns._ares import AresLane, Try
 from gdns._datagram import DatagramLane
-from gdns._sockets import Sockets
+from gdns._sockets import Sockets, monotonic
 from gdns.deadlines import Deadlines, Slot
 from gdns.flight import Alarm
 from gdns.hubs.waiter import Waiter
@@ -29,6 +28,10 @@ if TYPE_CHECKING:
 
 DATAGRAMS_PER_TURN = 128  # some 3 ms; then other greenlets get their turn
 LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
+
+MOST_AWAKE = (
+    256  # who have been woken, and are still listed: they go together, for each would move all others
+)
 
 LANES = os.environ.get("GDNS_LANES", "both")  # "ares" leaves everything to c-ares
 
@@ -64,7 +67,8 @@ class Turns:
         self._due = Deadlines()
         self._timer: Timer | None = None
         self._timer_at = inf
-        self._waking: deque[Waiter] = deque()  # whose flights have landed, and who are not awake yet
+        self._waking: list[Waiter] = []  # whose flights have landed,
+        self._woken = 0  # and how many of them are awake already
         self._told: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()  # hooks to call
         self._is_delivering = False
         self._is_retired = False
@@ -147,13 +151,14 @@ class Turns:
         lane = self._lane
         now = monotonic()
         ends_at = now + LONGEST_TURN
+        is_on_hub = getcurrent() is self.hub.greenlet
         self._is_delivering = True
         try:
             while True:
-                if lane.needs_flush:
+                if lane.needs_flush():
                     lane.flush()
                 attempt = lane.take_ended()
-                if attempt is None and not self._waking and not self._told:
+                if attempt is None and not self._is_waking() and not self._told:
                     break
                 while attempt is not None:
                     try:
@@ -163,8 +168,14 @@ class Turns:
                     attempt = lane.take_ended()
                 while self._told:
                     self._call_hook()
-                while self._waking and now < ends_at:
-                    self._waking.popleft().wake()
+                while now < ends_at:
+                    woken = self._next_waking()
+                    if woken is None:
+                        break
+                    if is_on_hub:
+                        woken.wake_on_hub()
+                    else:
+                        woken.wake()
                     now = monotonic()
                 if self.is_closed:
                     break  # by one who woke, or by a hook
@@ -180,6 +191,23 @@ class Turns:
             self.close()  # another thread may have said so meanwhile
         elif self._is_watching and not self._is_busy():
             self._rest()
+
+    def _is_waking(self) -> bool:
+        """Whether anybody is to be woken."""
+        return self._woken < len(self._waking)
+
+    def _next_waking(self) -> Waiter | None:
+        """Who is to be woken next, in the order in which they are told of; None if there is nobody."""
+        waking = self._waking
+        woken = self._woken
+        if woken >= len(waking):
+            return None
+        waiter = waking[woken]
+        self._woken = woken + 1
+        if self._woken == len(waking) or self._woken >= MOST_AWAKE:
+            self._woken = 0
+            del waking[: woken + 1]  # not `clear`: another thread may have just added to it
+        return waiter
 
     def _on_timer(self) -> None:
         self._timer = None
