@@ -26,20 +26,24 @@ cdef class Cache:
     cdef public long misses
     cdef public long stale_hits
     cdef public long evicted
+    cdef public long era
     cdef object _entries
     cdef object _lock
 
-    @cython.locals(entry=Entry, now=double)
     cpdef Entry get(self, Question question, int wishes)
+    @cython.locals(entry=Entry, now=double)
+    cdef Entry _get(self, Question question, int wishes)
     @cython.locals(now=double)
     cpdef double age(self, Entry entry) except? -1.0
-    @cython.locals(entry=Entry, now=double)
     cpdef Outcome stale(self, Question question, int wishes)
-    @cython.locals(now=double)
+    @cython.locals(entry=Entry, now=double)
+    cdef Outcome _stale(self, Question question, int wishes)
     cpdef bint is_due(self, Entry entry) except -1
+    @cython.locals(now=double)
+    cdef bint _is_due(self, Entry entry) except -1
     cdef _note_use(self, key, Entry entry)
     @cython.locals(reply=Reply, question=Question, entry=Entry, old=Entry)
-    cpdef put(self, Outcome outcome, int wishes)
+    cpdef put(self, Outcome outcome, int wishes, long era=*)
     cdef double _lifetime(self, Outcome outcome, Reply reply) except -1
     @cython.locals(question=Question, reply=Reply, other=Entry)
     cdef _key_for(self, Outcome outcome, int wishes)
@@ -48,6 +52,8 @@ cdef class Cache:
     @cython.locals(oldest=Entry)
     cdef _make_room(self, double now)
     cpdef after_fork(self)
+
+cdef bint _NEEDS_LOCK
 
 cdef object _key(Question question, int wishes)
 cdef object _name_key(Question question, int wishes)

@@ -7,6 +7,7 @@ That a name does not exist is kept for all its types, everything else for the ty
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
@@ -25,6 +26,9 @@ LATE = 0.1  # of an entry's time, when that is done
 # The rest of what makes a question another one (the bits of `AresLane.ask`); the transport does not
 _USE_TCP = 1
 _TYPE_AND_CLASS = 4  # octets at the end of a question's key
+
+# Where there is a GIL, compiled code that calls no Python holds it from end to end: a hit needs no lock
+_NEEDS_LOCK = "t" in sys.abiflags  # a free-threaded CPython's (PEP 703)
 
 # What an entry takes beside the octets of its message, as sys.getsizeof counts: the entry with its place in
 # the table, outcome, reply and question, and for each text of a reply its head
@@ -75,7 +79,8 @@ class Cache:
     `min_ttl` seconds; a TTL of 0 keeps nothing. `stale_for` is for how many seconds after its time an entry
     may still be had by `stale` (RFC 8767). `clock` counts seconds.
 
-    It may be used from all threads.
+    It may be used from all threads. `era` is counted up by `begin_era`, for those who ask for longer than
+    what they learn is wanted.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Cache:
         self.misses = 0
         self.stale_hits = 0
         self.evicted = 0  # before their time, for want of room
+        self.era = 0
         self._entries: OrderedDict[object, Entry] = OrderedDict()  # least recently used first
         self._lock = make_rlock()
 
@@ -114,6 +120,12 @@ class Cache:
         """
         if not question.is_plain:
             return None
+        if _NEEDS_LOCK:
+            with self._lock:
+                return self._get(question, wishes)
+        return self._get(question, wishes)
+
+    def _get(self, question: Question, wishes: int) -> Entry | None:
         key = _key(question, wishes)
         entry = self._entries.get(key)
         now: float = self.clock()
@@ -136,6 +148,12 @@ class Cache:
         """An answer, or a denial, whose time is up but which may still be used (RFC 8767, section 4)."""
         if not self.stale_for or not question.is_plain:
             return None
+        if _NEEDS_LOCK:
+            with self._lock:
+                return self._stale(question, wishes)
+        return self._stale(question, wishes)
+
+    def _stale(self, question: Question, wishes: int) -> Outcome | None:
         now: float = self.clock()
         for key in (_key(question, wishes), _name_key(question, wishes)):
             entry = self._entries.get(key)
@@ -148,6 +166,14 @@ class Cache:
     def is_due(self, entry: Entry) -> bool:
         """Whether an entry in demand should be asked for anew now; said once of each entry."""
         if entry.is_refreshing or entry.hits < BUSY:
+            return False
+        if _NEEDS_LOCK:
+            with self._lock:
+                return self._is_due(entry)
+        return self._is_due(entry)
+
+    def _is_due(self, entry: Entry) -> bool:
+        if entry.is_refreshing:
             return False
         now: float = self.clock()
         if entry.expires_at - now > LATE * (entry.expires_at - entry.stored_at):
@@ -164,8 +190,11 @@ class Cache:
 
     # --- keeping
 
-    def put(self, outcome: Outcome, wishes: int) -> None:
-        """Keep an outcome for as long as its reply allows; one without a reply is not kept."""
+    def put(self, outcome: Outcome, wishes: int, era: int = -1) -> None:
+        """Keep an outcome for as long as its reply allows; one without a reply is not kept.
+
+        Nor is one that was asked for in another `era` than this.
+        """
         reply = outcome.reply
         if reply is None or outcome.from_cache or not outcome.question.is_plain:
             return
@@ -182,6 +211,8 @@ class Cache:
             return
         question = outcome.question
         with self._lock:
+            if era not in (-1, self.era):
+                return
             key = self._key_for(outcome, wishes)
             if not is_word_of_name:
                 old = self._entries.get(key)
@@ -251,6 +282,12 @@ class Cache:
             for key in doomed:
                 self._discard(key)
             return len(doomed)
+
+    def begin_era(self) -> None:
+        """Forget everything, and keep nothing of what is under way: who is asked now may say other things."""
+        with self._lock:
+            self.era += 1
+            self.flush()
 
     def dump(self) -> list[Dumped]:
         """What is kept, least recently used first."""

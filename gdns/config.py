@@ -10,6 +10,7 @@ from gdns.files import LOOK_EVERY, WatchedFile, warn_once
 from gdns.gaiconf import GaiConf, parse_gai_conf
 from gdns.nsswitch import Action, Module, NsSwitch, Status, parse_nsswitch
 from gdns.resolvconf import ResolvConf, parse_resolv_conf, read_resolv_conf, warn_if_serverless
+from gdns.threads import QuietLock
 
 __all__ = [
     "Action",
@@ -86,19 +87,25 @@ class System:
         )
         self._gai_conf = WatchedFile(gai_conf, parse_gai_conf)
         self._clock = clock
+        self._lock = QuietLock()  # files do not know of threads: the older of two readings could be kept
         self._look_at = clock() + LOOK_EVERY
         self._settings = self._take(self._resolv_conf.look())
 
     def current(self) -> Settings:
         """The settings, at most a second old by the clock."""
-        now = self._clock()
-        if now >= self._look_at:
-            self._look_at = now + LOOK_EVERY
-            known = self._settings.resolv_conf
-            settings = self._take(known if known.no_reload else self._resolv_conf.look())
-            if settings != self._settings:
-                self._settings = settings
+        if self._clock() >= self._look_at:
+            with self._lock:
+                self._look(self._clock())
         return self._settings
+
+    def _look(self, now: float) -> None:
+        if now < self._look_at:
+            return  # another thread has looked
+        self._look_at = now + LOOK_EVERY
+        known = self._settings.resolv_conf
+        settings = self._take(known if known.no_reload else self._resolv_conf.look())
+        if settings != self._settings:
+            self._settings = settings
 
     def _take(self, resolv_conf: ResolvConf) -> Settings:
         settings = Settings(resolv_conf, self._nsswitch.look(), self._host_conf.look(), self._gai_conf.look())

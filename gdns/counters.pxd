@@ -14,3 +14,4 @@ cdef class Counters:
     cdef public dict ended
 
     cpdef note(self, Outcome outcome, bint was_needed)
+    cpdef add(self, Counters other)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from gdns.threads import QuietLock
 
 if TYPE_CHECKING:
     from gdns.cache import Cache
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Counters:
-    """Numbers that only grow, for all the stubs of a resolver."""
+    """Numbers that only grow, for the stubs of a resolver in one thread."""
 
     __slots__ = (
         "questions",
@@ -45,6 +48,59 @@ class Counters:
             self.over_tcp += 1
         if not was_needed:
             self.unneeded += 1
+
+    def add(self, other: Counters) -> None:
+        """Add the numbers of another to these."""
+        self.questions += other.questions
+        self.joined += other.joined
+        self.sent += other.sent
+        self.resent += other.resent
+        self.prefetched += other.prefetched
+        self.over_tcp += other.over_tcp
+        self.unneeded += other.unneeded
+        self.in_vain += other.in_vain
+        for status, count in other.ended.copy().items():  # its thread may put in another status meanwhile
+            self.ended[status] = self.ended.get(status, 0) + count
+
+
+class Tally:
+    """The counters of a resolver: some for each thread, so that no two threads add to one number.
+
+    To be used from all threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = QuietLock()
+        self._of_the_past = Counters()
+        self._live: list[tuple[ref[object], Counters]] = []
+
+    def open(self, owner: object) -> Counters:
+        """Counters for the calling thread, until `owner` goes, as something does that is in its locals."""
+        counters = Counters()
+        with self._lock:
+            self._settle()
+            self._live.append((ref(owner), counters))
+        return counters
+
+    def total(self) -> Counters:
+        """The sums over all threads, of those that have ended too."""
+        total = Counters()
+        with self._lock:
+            self._settle()
+            total.add(self._of_the_past)
+            for _, counters in self._live:
+                total.add(counters)
+        return total
+
+    def _settle(self) -> None:
+        """Add up what threads have left that ended: programs may start any number of them."""
+        live = []
+        for owner, counters in self._live:
+            if owner() is None:
+                self._of_the_past.add(counters)
+            else:
+                live.append((owner, counters))
+        self._live = live
 
 
 def collect(counters: Counters, cache: Cache | None, stubs: Sequence[Stub]) -> dict[str, Any]:

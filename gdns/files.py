@@ -17,7 +17,7 @@ _MISSING = frozenset((errno.ENOENT, errno.ENOTDIR))
 _LASTING = _MISSING | {errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM, errno.ENXIO}
 _NO_STAMP = (0, 0, 0, 0, 0)  # in place of what stat(2) says
 
-_warned: set[tuple[str, str]] = set()
+_warned: dict[tuple[str, str], object] = {}
 
 
 def warn_once(path: str, cause: str, detail: str = "") -> None:
@@ -25,8 +25,8 @@ def warn_once(path: str, cause: str, detail: str = "") -> None:
 
     The detail is shown but does not make another cause.
     """
-    if (path, cause) not in _warned:
-        _warned.add((path, cause))
+    mark = object()
+    if _warned.setdefault((path, cause), mark) is mark:  # one step, whatever other threads do
         log("gdns", WARNING, "%s: %s%s", path, cause, f" ({detail})" if detail else "")
 
 
@@ -37,6 +37,8 @@ class WatchedFile(Generic[T]):
     are seen as well. `parse` gets the whole content and must accept any octets; a file that is missing or of
     no use is parsed as empty, the latter with a warning. What cannot be read for a passing reason, such as a
     lack of descriptors, stays as it was. While the parsed value stays equal, so does the object.
+
+    For the use of one thread at a time.
     """
 
     def __init__(

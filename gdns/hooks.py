@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from gdns.threads import QuietLock
+
 if TYPE_CHECKING:
     from gdns._wire import Question
     from gdns.outcome import Outcome
@@ -14,7 +16,7 @@ OnOutcome = Callable[["Outcome"], object]
 
 
 class Hooks:
-    """The hooks of a resolver; tuples, so that they may change while they are gone through."""
+    """The hooks of a resolver; tuples, so that any thread may change them while they are gone through."""
 
     __slots__ = ("on_query", "on_outcome")
 
@@ -35,18 +37,23 @@ class Hook:
         self._hooks = hooks
         self._event = event
         self._function: Callable[..., object] | None = function
-        setattr(hooks, event, (*getattr(hooks, event), function))
+        with _lock:
+            setattr(hooks, event, (*getattr(hooks, event), function))
 
     def undo(self) -> None:
         """Call the function no more; safe to call twice."""
-        function, self._function = self._function, None
-        if function is not None:
-            remaining: list[Any] = list(getattr(self._hooks, self._event))
-            remaining.remove(function)
-            setattr(self._hooks, self._event, tuple(remaining))
+        with _lock:
+            function, self._function = self._function, None
+            if function is not None:
+                remaining: list[Any] = list(getattr(self._hooks, self._event))
+                remaining.remove(function)
+                setattr(self._hooks, self._event, tuple(remaining))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.undo()
+
+
+_lock = QuietLock()  # held to replace tuples, never to read them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_ntop, inet_pton
 from typing import Self
@@ -233,11 +232,3 @@ def _of_family(addresses: tuple[str, ...], family: int, is_mapped: bool, wants_a
 
 _lock = QuietLock()  # held to replace tables, never to read them
 PROCESS = Overrides()
-
-
-def _after_fork_in_child() -> None:
-    global _lock
-    _lock = QuietLock()  # another thread may have held it, which the child does not have
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

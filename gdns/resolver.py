@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, cast
 from weakref import WeakSet
 
 from gdns import hubs, netdb
@@ -16,7 +16,7 @@ from gdns.approval import AddressPolicy, check_policy
 from gdns.arguments import c_int
 from gdns.cache import Cache, Dumped
 from gdns.config import ResolvConf, Settings, System
-from gdns.counters import Counters, collect
+from gdns.counters import Tally, collect
 from gdns.errors import ConfigError
 from gdns.hooks import Hook, Hooks, OnOutcome, OnQuery
 from gdns.names import encode_idna, to_labels
@@ -26,7 +26,7 @@ from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
 from gdns.system import SWITCH, LibcFunctions, wants_libc
-from gdns.threads import local_base, members_of
+from gdns.threads import QuietLock, local_base, members_of
 
 if TYPE_CHECKING:
     import socket
@@ -39,26 +39,37 @@ if TYPE_CHECKING:
 
     from gdns import records
     from gdns.beside import Finder
+    from gdns.counters import Counters
     from gdns.hubs import Hub
     from gdns.trace import Trace
 
 IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not loaded for its sake
 
 _stubs: WeakSet[Stub] = WeakSet()
-_ThreadLocal = local_base()
+
+
+class Upstreams(NamedTuple):
+    """Whom a resolver was told to ask; replaced as a whole, so that no thread sees half of a change."""
+
+    addresses: Sequence[ServerAddress] | None
+    """None for resolv.conf's."""
+    domains: Mapping[bytes, Sequence[ServerAddress]]
 
 
 class Shared:
-    """What the engines of a resolver have in common, whatever their threads and hubs."""
+    """What the engines of a resolver have in common, whatever their threads and hubs.
+
+    `lock` is held while one of these is replaced that another thread may replace at the same time, and while
+    an engine is made.
+    """
 
     __slots__ = (
         "cache",
         "prefetches",
-        "counters",
+        "tally",
         "hooks",
-        "version",
-        "addresses",
-        "domains",
+        "lock",
+        "upstreams",
         "asked",
         "is_idna2008",
         "overrides",
@@ -70,8 +81,7 @@ class Shared:
         self,
         cache: Cache | None,
         prefetches: bool,
-        addresses: Sequence[ServerAddress] | None,
-        domains: Mapping[bytes, Sequence[ServerAddress]],
+        upstreams: Upstreams,
         is_idna2008: bool,
         policy: AddressPolicy | None,
         use_0x20: bool,
@@ -82,18 +92,32 @@ class Shared:
         self.overrides = Overrides(PROCESS, is_idna2008)
         self.cache = cache
         self.prefetches = prefetches
-        self.counters = Counters()
+        self.tally = Tally()
         self.hooks = Hooks()
-        self.version = 0  # of the two that follow
-        self.addresses = addresses  # of the servers; None for resolv.conf's
-        self.domains = domains
+        self.lock = QuietLock()
+        self.upstreams = upstreams
         self.asked: object = None  # the servers that the cache's content comes from
+
+
+class OfThread(local_base()):  # type: ignore[misc]
+    """What a resolver has in one thread."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.engine: Engine | None = None
+        self.token = Token()
+        self.counters = tally.open(self.token)
+
+
+class Token:
+    """Goes with the thread that has it."""
+
+    __slots__ = ("__weakref__",)
 
 
 class Engine:
     """What a resolver has on one hub: the stub that asks, and the sources of names in front of it."""
 
-    __slots__ = ("hub", "system", "settings", "stub", "nss", "lifetime", "version")
+    __slots__ = ("hub", "system", "settings", "stub", "nss", "lifetime", "upstreams")
 
     def __init__(
         self,
@@ -103,6 +127,7 @@ class Engine:
         servers: Servers,
         lifetime: float | None,
         shared: Shared,
+        counters: Counters,
     ) -> None:
         resolv_conf = settings.resolv_conf
         wishes = (
@@ -115,7 +140,7 @@ class Engine:
         self.system = system  # the snapshot that this engine was made from
         self.settings = settings
         self.lifetime = lifetime
-        self.version = shared.version
+        self.upstreams = shared.upstreams
         self.stub = Stub(
             hub,
             servers,
@@ -124,7 +149,7 @@ class Engine:
             wishes=wishes,
             cache=shared.cache,
             prefetches=shared.prefetches,
-            counters=shared.counters,
+            counters=counters,
             hooks=shared.hooks,
         )
         self.nss = Nss(
@@ -229,8 +254,7 @@ class Resolver:
         self._shared = Shared(
             kept if cache else None,
             bool(prefetch),
-            addresses,
-            _parse_domains(domains or {}),
+            Upstreams(addresses, _parse_domains(domains or {})),
             idna == 2008,
             check_policy(policy),
             bool(use_0x20),
@@ -241,7 +265,7 @@ class Resolver:
         self._asks: records.Extras = {}  # what `use_edns` and `set_flags` have set
         self._system = System()
         self._is_closed = False
-        self._local = _ThreadLocal()
+        self._local = OfThread(self._shared.tally)
         self._stubs: WeakSet[Stub] = WeakSet()  # of all threads
 
     # --- look-ups
@@ -388,7 +412,9 @@ class Resolver:
         """
         from gdns import records
 
-        self._asks = self._asks | records.edns_extras(edns, ednsflags, payload, options)
+        extras = records.edns_extras(edns, ednsflags, payload, options)
+        with self._shared.lock:
+            self._asks = self._asks | extras
 
     def set_flags(self, flags: int | None) -> None:
         """Let `resolve` and its relatives ask with these header flags: `dns.resolver.Resolver.set_flags`.
@@ -397,7 +423,9 @@ class Resolver:
         """
         from gdns import records
 
-        self._asks = self._asks | records.flag_extras(flags)
+        extras = records.flag_extras(flags)
+        with self._shared.lock:
+            self._asks = self._asks | extras
 
     # --- what it does, and what it keeps
 
@@ -412,10 +440,7 @@ class Resolver:
         Raises ConfigError, TypeError.
         """
         addresses = None if nameservers is None else _parse_servers("nameservers", nameservers)
-        shared = self._shared
-        shared.domains = _parse_domains(domains or {})
-        shared.addresses = addresses
-        shared.version += 1
+        self._shared.upstreams = Upstreams(addresses, _parse_domains(domains or {}))
 
     def flush(self, name: str | None = None) -> int:
         """Forget what the cache holds of a name, of all types, or everything; how many entries that were.
@@ -449,7 +474,7 @@ class Resolver:
 
     def stats(self) -> dict[str, Any]:
         """Numbers about this resolver, since it was made; docs/reference/stats.md says what each counts."""
-        return collect(self._shared.counters, self._shared.cache, members_of(self._stubs))
+        return collect(self._shared.tally.total(), self._shared.cache, members_of(self._stubs))
 
     def explain(self, host: str, family: int = 0, *, lifetime: float | None = None) -> Trace:
         """Look a host's addresses up as `lookup` does, and tell what happened; a failed look-up is told, too.
@@ -519,43 +544,47 @@ class Resolver:
         """The engine of the calling thread's hub, made anew when the system's settings have changed."""
         hub = hubs.current(self._hub)
         system = self._system.current()
-        engine: Engine | None = getattr(self._local, "engine", None)
+        engine: Engine | None = self._local.engine
         if (
             engine is not None
             and engine.hub is hub
             and engine.system is system
-            and engine.version == self._shared.version
+            and engine.upstreams is self._shared.upstreams
         ):
             return engine
-        return self._renew(engine, hub, system)
+        with self._shared.lock:
+            return self._renew(engine, hub)
 
-    def _renew(self, old: Engine | None, hub: Hub, system: Settings) -> Engine:
+    def _renew(self, old: Engine | None, hub: Hub) -> Engine:
+        # what counts is asked for anew, under the lock: of two threads the later has the later word
         shared = self._shared
+        system = self._system.current()
         settings = self._apply(system)
         if old is not None:
-            if old.hub is hub and old.version == shared.version and settings == old.settings:
+            if old.hub is hub and old.upstreams is shared.upstreams and settings == old.settings:
                 old.system = system  # what changed is overridden by our arguments
                 return old
             old.stub.retire()
-        addresses = shared.addresses
+        addresses = shared.upstreams.addresses
         if addresses is None:
             addresses = [ServerAddress.parse(text) for text in settings.resolv_conf.nameservers]
-        asked = (tuple(addresses), shared.domains)
+        domains = shared.upstreams.domains
+        asked = (tuple(addresses), domains)
         if asked != shared.asked:
             shared.asked = asked
             if shared.cache is not None:
-                shared.cache.flush()  # others may know other names
-        servers = Servers(addresses, shared.domains, settings.resolv_conf.rotate)
-        engine = Engine(hub, system, settings, servers, self._lifetime, shared)
-        if self._is_closed:
-            engine.stub.close()
+                shared.cache.begin_era()  # others may know other names
+        servers = Servers(addresses, domains, settings.resolv_conf.rotate)
+        engine = Engine(hub, system, settings, servers, self._lifetime, shared, self._local.counters)
         self._stubs.add(engine.stub)
+        if self._is_closed:  # asked now that `close` sees the stub
+            engine.stub.close()
         self._local.engine = engine
         return engine
 
     def _apply(self, system: Settings) -> Settings:
         """The system's settings with what this resolver was given put over them."""
-        base = system.resolv_conf if self._shared.addresses is None else ResolvConf()
+        base = system.resolv_conf if self._shared.upstreams.addresses is None else ResolvConf()
         return system._replace(resolv_conf=base._replace(**self._overrides))  # type: ignore[arg-type]
 
     # --- the end
@@ -573,7 +602,7 @@ class Resolver:
         self.close()
 
     def __repr__(self) -> str:
-        addresses = self._shared.addresses
+        addresses = self._shared.upstreams.addresses
         where = "the system's servers" if addresses is None else ", ".join(map(str, addresses))
         return f"<gdns.Resolver of {where}{' (closed)' if self._is_closed else ''}>"
 
@@ -659,8 +688,13 @@ def default_resolver() -> Resolver:
     """The resolver behind the module's functions: the system's settings, on the hub of whoever calls."""
     global _default
     if _default is None:
-        _default = Resolver()
+        with _lock:
+            if _default is None:
+                _default = Resolver()
     return _default
+
+
+_lock = QuietLock()
 
 
 _pid = os.getpid()

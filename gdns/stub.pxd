@@ -23,6 +23,7 @@ cdef class Stub(Turns):
     cdef public Counters counters
     cdef public object hooks
     cdef public dict _flights
+    cdef long _era
     cdef double _patience
     cdef double _budget
 

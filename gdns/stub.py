@@ -40,8 +40,9 @@ class Stub(Turns):
     """A stub resolver on one hub (RFC 9499): questions in, outcomes out.
 
     `timeout` (seconds) times `attempts` is what one question may take; its servers share it. `wishes` go with
-    every question. `cache`, `counters` and `hooks` are shared by all the stubs of a resolver; `prefetches`
-    says that what is asked for often is asked for again just before the cache gives it up.
+    every question. `cache` and `hooks` are shared by all the stubs of a resolver, `counters` by those of one
+    thread; `prefetches` says that what is asked for often is asked for again just before the cache gives it
+    up.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Stub(Turns):
         self.attempts = attempts
         self.wishes = wishes
         self.cache = cache
+        self._era = cache.era if cache is not None else 0
         self.prefetches = prefetches
         self.counters = counters or Counters()
         self.hooks = hooks or Hooks()
@@ -431,7 +433,7 @@ class Stub(Turns):
                 self._waking.append(wakes)
         try:  # what goes wrong from here on is no concern of theirs
             if self.cache is not None and outcome.reply is not None:
-                self.cache.put(outcome, flight.wishes)
+                self.cache.put(outcome, flight.wishes, self._era)
             self.counters.note(outcome, bool(flight.waiters) or flight.is_wanted)
             if self.hooks.on_outcome:
                 self._tell(self.hooks.on_outcome, outcome)

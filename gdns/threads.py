@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, TypeVar, cast
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 T = TypeVar("T")
 
@@ -39,15 +40,20 @@ def make_rlock() -> AbstractContextManager[object]:
 
 
 class QuietLock:
-    """As that of `make_rlock`, and slower, for what is there as soon as gdns has been imported.
+    """As that of `make_rlock`, and slower: for what is rare, and what is there once gdns has been imported.
 
     eventlet, when it patches, looks for locks of that kind and puts its own in their place, which know no
-    threads; of those that it cannot replace it complains.
+    threads; of those that it cannot replace it complains. In the child of a fork it is free: a thread that
+    held it is not there to give it back.
     """
 
-    __slots__ = ("_depth", "_lock", "_owner")
+    __slots__ = ("_depth", "_lock", "_owner", "__weakref__")
 
     def __init__(self) -> None:
+        self._renew()
+        _quiet_locks.append(ref(self, _quiet_locks.remove))
+
+    def _renew(self) -> None:
         self._lock = original("_thread", "allocate_lock")()
         self._owner: int | None = None
         self._depth = 0
@@ -60,6 +66,8 @@ class QuietLock:
         self._depth += 1
 
     def __exit__(self, *exc_info: object) -> None:
+        if self._owner != _get_ident():
+            return  # this is the child of a fork that was made in between
         self._depth -= 1
         if not self._depth:
             self._owner = None
@@ -75,4 +83,15 @@ def members_of(weak_set: WeakSet[T]) -> list[T]:
             continue
 
 
+def _after_fork_in_child() -> None:
+    for known in _quiet_locks:
+        lock = known()
+        if lock is not None:
+            lock._renew()
+
+
 _get_ident = original("_thread", "get_ident")
+_quiet_locks: list[ref[QuietLock]] = []  # a list, which adds and removes in one step for all threads
+
+if hasattr(os, "register_at_fork"):  # before others', who may need the locks
+    os.register_at_fork(after_in_child=_after_fork_in_child)

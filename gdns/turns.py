@@ -22,6 +22,7 @@ from gdns._sockets import Sockets, monotonic
 from gdns.deadlines import Deadlines, Slot
 from gdns.flight import Alarm
 from gdns.hubs.waiter import Waiter
+from gdns.threads import QuietLock
 
 if TYPE_CHECKING:
     from gdns.hubs.protocol import Hub, Timer
@@ -330,13 +331,14 @@ def _sweep() -> None:
     A thread may end, or a hub be destroyed, with look-ups pending: their greenlets are never heard of again,
     and what lies on their stacks is never freed.
     """
-    for known in _all[:]:  # a list, of which other threads may see any state
-        turns = known()
-        if turns is not None and turns.hub.greenlet.dead:
-            turns._let_go()
-            turns = None
-        if turns is None and known in _all:
-            _all.remove(known)
+    with _lock:  # two who let go of the same would close a descriptor twice, the second time somebody else's
+        for known in _all[:]:
+            turns = known()
+            if turns is not None and turns.hub.greenlet.dead:
+                turns._let_go()
+                turns = None
+            if turns is None:
+                _all.remove(known)
 
 
 def _main_greenlet(of: greenlet) -> greenlet:
@@ -347,3 +349,4 @@ def _main_greenlet(of: greenlet) -> greenlet:
 
 
 _all: list[ref[Turns]] = []
+_lock = QuietLock()
