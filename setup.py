@@ -49,7 +49,7 @@ COMPILED = (
     "netdb",
 )
 
-MODULES = ("_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram")
+MODULES = ("_clock", "_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram")
 
 jobs = os.cpu_count() or 1
 setup(

@@ -30,6 +30,7 @@ from libc cimport errno as c_errno
 from libc.string cimport memcmp, memcpy, memset
 
 from gdns cimport _wire
+from gdns._clock cimport monotonic
 from gdns._libcares cimport *
 from gdns._links cimport HEADER, MOST_OPT, MOST_QUESTION, STAND_IN, Link, Links, socket_functions
 from gdns._sockets cimport Sockets
@@ -45,17 +46,6 @@ cdef extern from "errno.h":
 
 cdef extern from "sys/random.h":
     ssize_t getrandom(void* data, size_t length, unsigned int flags) noexcept
-
-cdef extern from *:
-    """
-    #include <time.h>
-    static double gdns_monotonic(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    }
-    """
-    double gdns_monotonic() noexcept
 
 cdef enum:
     HOUR_MS = 3_600_000  # c-ares' own timeout: never reached, deadlines are kept by who asks
@@ -370,7 +360,7 @@ cdef class Channel(Links):
                 return 0
         attempt.link = link
         if link.is_stream and not link.heard_at:
-            link.heard_at = gdns_monotonic()
+            link.heard_at = monotonic()
         question = attempt.question.wire
         if attempt.scrambled is not None and not link.is_stream:
             question = attempt.scrambled
@@ -432,7 +422,7 @@ cdef class Channel(Links):
             is_on_stream = True
         if stream is None or not is_on_stream or stream.failure:
             return 0
-        if gdns_monotonic() - max(attempt.sent_at, stream.heard_at) >= STALLED:
+        if monotonic() - max(attempt.sent_at, stream.heard_at) >= STALLED:
             self.fail(stream, c_errno.ETIMEDOUT)
         return 0
 
@@ -496,7 +486,7 @@ cdef class Channel(Links):
         attempt.arrived = reply
         attempt.digested_in = self.ledger.turn
         if link.is_stream:
-            link.heard_at = gdns_monotonic()
+            link.heard_at = monotonic()
         return TAKEN
 
     cdef int ask_as_it_is(self, Link link, Try attempt) except -1:
@@ -654,7 +644,7 @@ cdef class AresLane:
         attempt.server = server
         attempt.question = question
         attempt.wishes = wishes
-        attempt.sent_at = gdns_monotonic()
+        attempt.sent_at = monotonic()
         self.submit(attempt)
         return attempt
 

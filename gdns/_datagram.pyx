@@ -30,8 +30,9 @@ from gdns._ares cimport (
     DROPPED_MALFORMED, DROPPED_NO_MEMORY, DROPPED_NOT_OURS, DROPPED_SHORT, DROPPED_UNKNOWN_ID, TAKEN,
     AresLane, Ledger, Try,
 )
+from gdns._clock cimport monotonic
 from gdns._libcares cimport ARES_SUCCESS
-from gdns._sockets cimport BATCH, Socket, Sockets, monotonic, sockaddr
+from gdns._sockets cimport BATCH, Socket, Sockets, sockaddr
 
 cdef extern from "<sys/socket.h>":
     int SOCK_DGRAM

@@ -23,9 +23,6 @@ cdef enum:
     DATAGRAM_SPACE = 65536  # octets: no UDP payload is longer
 
 
-cpdef double monotonic() noexcept
-
-
 cdef class Owner:
     cdef int on_ready(self, Socket sock, uint32_t events) except -1
 

@@ -1,8 +1,5 @@
 """The sockets of one hub, behind one epoll descriptor and known by handles that are never reused."""
 
-def monotonic() -> float:
-    """As `time.monotonic`, for less: seconds on the same clock."""
-
 def receive_window() -> int:
     """How many small replies the kernel holds for one UDP socket before it drops the next.
 

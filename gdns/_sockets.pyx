@@ -61,27 +61,11 @@ cdef extern from *:
 
 gdns_watch_forks()
 
-cdef extern from *:
-    """
-    #include <time.h>
-    static double gdns_clock(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    }
-    """
-    double gdns_clock() noexcept
-
 cdef enum:
     EVENTS = 64  # sockets looked at in one epoll_wait(2)
     WAKE_HANDLE = 0
     WANTED_RECEIVE_BUFFER = 4 << 20  # octets; the kernel gives what net.core.rmem_max allows
     OCTETS_PER_REPLY = 2304  # what the kernel charges to a socket's buffer for one small datagram
-
-
-cpdef double monotonic() noexcept:
-    """As `time.monotonic`, without the detour through Python: a look-up reads the clock several times."""
-    return gdns_clock()
 
 
 def receive_window() -> int:

@@ -27,6 +27,8 @@ cdef class Question:
     cdef readonly bytes source
     cdef readonly bint is_plain
 
+    cpdef bytes name_key(self)
+
 cdef class Reply:
     cdef readonly bytes message
     cdef readonly int id

@@ -337,6 +337,13 @@ cdef class Question:
         if folded:
             self.key = PyBytes_FromStringAndSize(<char*>room, length + 4)
 
+    cpdef bytes name_key(self):
+        """`key` with the type 0, which nobody can ask for: the key of what is true of all types of the name."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(self.key)
+        cdef bytes key = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.key), size)
+        put16(<unsigned char*>PyBytes_AS_STRING(key) + size - 4, 0)
+        return key
+
     def __reduce__(self):
         return Question, (self.qname, self.rdtype, self.rdclass)
 

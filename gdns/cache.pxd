@@ -2,9 +2,11 @@
 
 import cython
 
+from gdns._clock cimport monotonic
 from gdns._wire cimport Question, Reply
 from gdns.outcome cimport Outcome
 
+@cython.final
 cdef class Entry:
     cdef public Outcome outcome
     cdef public double stored_at
@@ -29,7 +31,9 @@ cdef class Cache:
     cdef public long era
     cdef object _entries
     cdef object _lock
+    cdef bint _is_monotonic
 
+    cdef double _now(self) except -1
     cpdef Entry get(self, Question question, int wishes)
     @cython.locals(entry=Entry, now=double)
     cdef Entry _get(self, Question question, int wishes)
@@ -43,7 +47,9 @@ cdef class Cache:
     cdef bint _is_due(self, Entry entry) except -1
     cdef _note_use(self, key, Entry entry)
     @cython.locals(reply=Reply, question=Question, entry=Entry, old=Entry)
+    @cython.locals(lifetime=double, stored_at=double, expires_at=double, lasts_until=double, is_word_of_name=bint)
     cpdef put(self, Outcome outcome, int wishes, long era=*)
+    @cython.locals(lifetime=double)
     cdef double _lifetime(self, Outcome outcome, Reply reply) except -1
     @cython.locals(question=Question, reply=Reply, other=Entry)
     cdef _key_for(self, Outcome outcome, int wishes)
@@ -54,6 +60,14 @@ cdef class Cache:
     cpdef after_fork(self)
 
 cdef bint _NEEDS_LOCK
+cdef int _USE_TCP
+cdef long _ENTRY_OCTETS
+cdef long _TEXT_OCTETS
+
+@cython.locals(entry=Entry)
+cdef Entry _new_entry(
+    Outcome outcome, double stored_at, double expires_at, double lasts_until, long octets
+)
 
 cdef object _key(Question question, int wishes)
 cdef object _name_key(Question question, int wishes)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from gdns.outcome import ANSWER, FAILED, NXDOMAIN, REFUSED, SERVFAIL, Outcome
+from gdns._clock import monotonic
+from gdns.outcome import ANSWER, FAILED, NODATA, NXDOMAIN, REFUSED, SERVFAIL, Outcome
 from gdns.threads import make_rlock
 
 if TYPE_CHECKING:
@@ -60,16 +60,13 @@ class Entry:
 
     __slots__ = ("outcome", "stored_at", "expires_at", "lasts_until", "hits", "octets", "is_refreshing")
 
-    def __init__(
-        self, outcome: Outcome, stored_at: float, expires_at: float, lasts_until: float, octets: int
-    ) -> None:
-        self.outcome = outcome
-        self.stored_at = stored_at
-        self.expires_at = expires_at
-        self.lasts_until = lasts_until  # later than expires_at where it may be served stale
-        self.hits = 0
-        self.octets = octets
-        self.is_refreshing = False
+    outcome: Outcome
+    stored_at: float
+    expires_at: float
+    lasts_until: float  # later than expires_at where it may be served stale
+    hits: int
+    octets: int
+    is_refreshing: bool
 
 
 class Cache:
@@ -99,6 +96,7 @@ class Cache:
         self.max_ttl = max_ttl
         self.stale_for = stale_for
         self.clock = clock
+        self._is_monotonic = clock is monotonic
         self.octets = 0
         self.hits = 0
         self.misses = 0
@@ -110,6 +108,9 @@ class Cache:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def _now(self) -> float:
+        return monotonic() if self._is_monotonic else self.clock()
 
     # --- getting
 
@@ -128,7 +129,7 @@ class Cache:
     def _get(self, question: Question, wishes: int) -> Entry | None:
         key = _key(question, wishes)
         entry = self._entries.get(key)
-        now: float = self.clock()
+        now = self._now()
         if entry is None or entry.expires_at <= now:
             key = _name_key(question, wishes)
             entry = self._entries.get(key)
@@ -141,7 +142,7 @@ class Cache:
 
     def age(self, entry: Entry) -> float:
         """Seconds since an entry was learnt."""
-        now: float = self.clock()
+        now = self._now()
         return now - entry.stored_at
 
     def stale(self, question: Question, wishes: int) -> Outcome | None:
@@ -154,7 +155,7 @@ class Cache:
         return self._stale(question, wishes)
 
     def _stale(self, question: Question, wishes: int) -> Outcome | None:
-        now: float = self.clock()
+        now = self._now()
         for key in (_key(question, wishes), _name_key(question, wishes)):
             entry = self._entries.get(key)
             if entry is not None and entry.expires_at <= now < entry.lasts_until:
@@ -175,7 +176,7 @@ class Cache:
     def _is_due(self, entry: Entry) -> bool:
         if entry.is_refreshing:
             return False
-        now: float = self.clock()
+        now = self._now()
         if entry.expires_at - now > LATE * (entry.expires_at - entry.stored_at):
             return False
         entry.is_refreshing = True
@@ -202,11 +203,12 @@ class Cache:
         if lifetime <= 0:
             return
         outcome.kept_for = lifetime
-        stored_at: float = self.clock()
+        stored_at = self._now()
         expires_at = stored_at + lifetime
-        is_word_of_name = outcome.is_word_of_name
+        status = outcome.status
+        is_word_of_name = status is ANSWER or status is NXDOMAIN or status is NODATA
         lasts_until = expires_at + (self.stale_for if is_word_of_name else 0.0)
-        entry = Entry(outcome, stored_at, expires_at, lasts_until, _size(reply))
+        entry = _new_entry(outcome, stored_at, expires_at, lasts_until, _size(reply))
         if entry.octets > self.max_octets:
             return
         question = outcome.question
@@ -219,7 +221,7 @@ class Cache:
                 if old is not None and old.lasts_until > stored_at:
                     return  # what was known of the name may still be wanted, and is better than a failure
             self._discard(key)
-            if outcome.status is not NXDOMAIN:
+            if status is not NXDOMAIN:
                 self._discard(_name_key(question, wishes))  # it exists, whatever was said of its other types
             self._entries[key] = entry
             self.octets += entry.octets
@@ -227,11 +229,14 @@ class Cache:
 
     def _lifetime(self, outcome: Outcome, reply: Reply) -> float:
         status = outcome.status
-        if status in (SERVFAIL, REFUSED, FAILED):
+        if status is not ANSWER and status in (SERVFAIL, REFUSED, FAILED):
             return FAILURE_TTL
-        if reply.ttl == 0:
-            return 0.0
-        return max(self.min_ttl, min(reply.ttl, self.max_ttl))
+        lifetime: float = reply.ttl
+        if lifetime > self.max_ttl:
+            lifetime = self.max_ttl
+        if lifetime < self.min_ttl and reply.ttl:
+            lifetime = self.min_ttl
+        return lifetime
 
     def _key_for(self, outcome: Outcome, wishes: int) -> object:
         """Where an outcome is kept: NXDOMAIN stands for all types of the name (RFC 2308, section 5).
@@ -253,9 +258,8 @@ class Cache:
         return _key(question, wishes)
 
     def _discard(self, key: object) -> None:
-        old = self._entries.pop(key, None)
-        if old is not None:
-            self.octets -= old.octets
+        if key in self._entries:  # nearly never, and `pop` costs more than all else here
+            self.octets -= self._entries.pop(key).octets
 
     def _make_room(self, now: float) -> None:
         entries = self._entries
@@ -291,7 +295,7 @@ class Cache:
 
     def dump(self) -> list[Dumped]:
         """What is kept, least recently used first."""
-        now: float = self.clock()
+        now = self._now()
         with self._lock:
             entries = list(self._entries.items())
         dumped = []
@@ -314,14 +318,28 @@ class Cache:
         return dumped
 
 
+def _new_entry(
+    outcome: Outcome, stored_at: float, expires_at: float, lasts_until: float, octets: int
+) -> Entry:
+    """Made here, not by a constructor, which would cost three times as much."""
+    entry = Entry.__new__(Entry)
+    entry.outcome = outcome
+    entry.stored_at = stored_at
+    entry.expires_at = expires_at
+    entry.lasts_until = lasts_until
+    entry.octets = octets
+    entry.hits = 0
+    entry.is_refreshing = False
+    return entry
+
+
 def _key(question: Question, wishes: int) -> object:
     return _with_wishes(question.key, wishes)
 
 
 def _name_key(question: Question, wishes: int) -> object:
     """The key of what is true of all types: a question's, with the type 0 that nobody can ask for."""
-    key = question.key
-    return _with_wishes(key[:-_TYPE_AND_CLASS] + b"\0\0" + key[-2:], wishes)
+    return _with_wishes(question.name_key(), wishes)
 
 
 def _with_wishes(key: bytes, wishes: int) -> object:

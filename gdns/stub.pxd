@@ -3,7 +3,7 @@
 import cython
 
 from gdns._ares cimport Try
-from gdns._sockets cimport monotonic
+from gdns._clock cimport monotonic
 from gdns._wire cimport Question, Reply
 from gdns.cache cimport Cache, Entry
 from gdns.counters cimport Counters

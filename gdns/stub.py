@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from greenlet import getcurrent, greenlet
 
 from gdns._ares import USE_TCP, Try
-from gdns._sockets import monotonic
+from gdns._clock import monotonic
 from gdns._wire import Question
 from gdns.cache import Cache
 from gdns.counters import Counters

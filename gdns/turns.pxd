@@ -3,7 +3,8 @@
 import cython
 
 from gdns._ares cimport AresLane, Try
-from gdns._sockets cimport Sockets, monotonic
+from gdns._clock cimport monotonic
+from gdns._sockets cimport Sockets
 from gdns.deadlines cimport Deadlines
 from gdns.flight cimport Alarm
 from gdns.hubs.waiter cimport Waiter

@@ -17,8 +17,9 @@ from weakref import ref
 from greenlet import getcurrent, greenlet
 
 from gdns._ares import AresLane, Try
+from gdns._clock import monotonic
 from gdns._datagram import DatagramLane
-from gdns._sockets import Sockets, monotonic
+from gdns._sockets import Sockets
 from gdns.deadlines import Deadlines, Slot
 from gdns.flight import Alarm
 from gdns.hubs.waiter import Waiter
