@@ -33,6 +33,7 @@ COMPILED = (
     "hubs/waiter",
     "cache",
     "counters",
+    "hooks",
     "flight",
     "turns",
     "stub",

@@ -105,10 +105,13 @@ cdef class Ports(Owner):
 
     cdef Port port_for(self, server, _wire.Question question):
         """The port that a question leaves by; None with errno set if none can be opened."""
-        cdef Port port, other
+        cdef Port port
         cdef PlainTry first
         cdef Py_ssize_t size
-        cdef int room = server.queries_per_socket
+        cdef int room
+        if server is self.latest_server and self.latest.room > 0 and self.latest.fd >= 0:
+            return self.latest
+        room = server.queries_per_socket
         if room == 1:
             port = self.fresh
             if port is not None and port.server is server and port.room == QUESTIONS_OF_A_LOOKUP - 1 and port.outbox:
@@ -120,6 +123,13 @@ cdef class Ports(Owner):
                     return port
             self.fresh = self.open_port(server, QUESTIONS_OF_A_LOOKUP)
             return self.fresh
+        port = self.shared_port_for(server, room)
+        self.latest = port
+        self.latest_server = None if port is None else server
+        return port
+
+    cdef Port shared_port_for(self, server, int room):
+        cdef Port port, other
         ports = self.shared.get(server)
         if ports is None:
             ports = self.shared[server] = []
@@ -355,6 +365,8 @@ cdef class Ports(Owner):
             ports.remove(port)
         if port is self.fresh:
             self.fresh = None
+        if port is self.latest:
+            self.latest = self.latest_server = None
         port.by_id.clear()
         port.outbox.clear()
         port.at = 0
@@ -481,6 +493,7 @@ cdef class DatagramLane(AresLane):
         self.ports.shared.clear()
         self.ports.truncated.clear()
         self.ports.fresh = None
+        self.ports.latest = self.ports.latest_server = None
         AresLane.abandon(self)
 
     @property

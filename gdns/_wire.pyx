@@ -696,6 +696,13 @@ cdef int read_rrset(
     cdef list found
     if not is_address and question.rdtype not in (NS, CNAME, PTR):
         return 0
+    if is_address and contents.answer_count == 1:  # nearly always: without a list
+        candidate = contents.answers
+        if question.rdtype == A:
+            reply.addresses = (ipv4_text(data + candidate.rdata),)
+        else:
+            reply.addresses = (ipv6_text(data + candidate.rdata),)
+        return 0
     found = []
     for index in range(contents.answer_count):
         candidate = &contents.answers[index]

@@ -30,7 +30,10 @@ cdef class Cache:
     cdef public long evicted
     cdef public long era
     cdef object _entries
+    cdef object _find
     cdef object _lock
+    cdef object _acquire
+    cdef object _release
     cdef bint _is_monotonic
 
     cdef double _now(self) except -1
@@ -49,6 +52,9 @@ cdef class Cache:
     @cython.locals(reply=Reply, question=Question, entry=Entry, old=Entry)
     @cython.locals(lifetime=double, stored_at=double, expires_at=double, lasts_until=double, is_word_of_name=bint)
     cpdef put(self, Outcome outcome, int wishes, long era=*)
+    @cython.locals(old=Entry)
+    cdef _keep(self, Entry entry, Question question, status, bint is_word_of_name, int wishes)
+    cdef _make_lock(self)
     @cython.locals(lifetime=double)
     cdef double _lifetime(self, Outcome outcome, Reply reply) except -1
     @cython.locals(question=Question, reply=Reply, other=Entry)

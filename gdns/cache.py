@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdns._clock import monotonic
-from gdns.outcome import ANSWER, FAILED, NODATA, NXDOMAIN, REFUSED, SERVFAIL, Outcome
+from gdns.outcome import ANSWER, FAILED, NODATA, NXDOMAIN, REFUSED, SERVFAIL, Outcome, Status
 from gdns.threads import make_rlock
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class Cache:
         self.evicted = 0  # before their time, for want of room
         self.era = 0
         self._entries: OrderedDict[object, Entry] = OrderedDict()  # least recently used first
-        self._lock = make_rlock()
+        self._find = self._entries.get
+        self._make_lock()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -128,11 +129,11 @@ class Cache:
 
     def _get(self, question: Question, wishes: int) -> Entry | None:
         key = _key(question, wishes)
-        entry = self._entries.get(key)
+        entry = self._find(key)
         now = self._now()
         if entry is None or entry.expires_at <= now:
             key = _name_key(question, wishes)
-            entry = self._entries.get(key)
+            entry = self._find(key)
             if entry is None or entry.expires_at <= now:
                 self.misses += 1
                 return None
@@ -211,21 +212,27 @@ class Cache:
         entry = _new_entry(outcome, stored_at, expires_at, lasts_until, _size(reply))
         if entry.octets > self.max_octets:
             return
-        question = outcome.question
-        with self._lock:
-            if era not in (-1, self.era):
-                return
-            key = self._key_for(outcome, wishes)
-            if not is_word_of_name:
-                old = self._entries.get(key)
-                if old is not None and old.lasts_until > stored_at:
-                    return  # what was known of the name may still be wanted, and is better than a failure
-            self._discard(key)
-            if status is not NXDOMAIN:
-                self._discard(_name_key(question, wishes))  # it exists, whatever was said of its other types
-            self._entries[key] = entry
-            self.octets += entry.octets
-            self._make_room(stored_at)
+        self._acquire()  # `with` would look for its two methods at each answer
+        try:
+            if era in (-1, self.era):
+                self._keep(entry, outcome.question, status, is_word_of_name, wishes)
+        finally:
+            self._release()
+
+    def _keep(
+        self, entry: Entry, question: Question, status: Status, is_word_of_name: bool, wishes: int
+    ) -> None:
+        key = self._key_for(entry.outcome, wishes)
+        if not is_word_of_name:
+            old = self._entries.get(key)
+            if old is not None and old.lasts_until > entry.stored_at:
+                return  # what was known of the name may still be wanted, and is better than a failure
+        self._discard(key)
+        if status is not NXDOMAIN:
+            self._discard(_name_key(question, wishes))  # it exists, whatever was said of its other types
+        self._entries[key] = entry
+        self.octets += entry.octets
+        self._make_room(entry.stored_at)
 
     def _lifetime(self, outcome: Outcome, reply: Reply) -> float:
         status = outcome.status
@@ -273,7 +280,13 @@ class Cache:
 
     def after_fork(self) -> None:
         """In the child: a thread that held the lock is not there any more to give it back."""
-        self._lock = make_rlock()
+        self._make_lock()
+
+    def _make_lock(self) -> None:
+        lock: Any = make_rlock()
+        self._lock = lock
+        self._acquire = lock.acquire
+        self._release = lock.release
 
     def flush(self, question: Question | None = None) -> int:
         """Forget everything, or everything about the name of a question; how many entries that were."""

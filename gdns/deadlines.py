@@ -8,7 +8,7 @@ from math import inf
 Slot = dict[object, float]
 
 TICKS = 256  # slots a second
-NONE = -1  # no slot
+NONE = -1.0  # no slot
 
 
 class Deadlines:
@@ -23,32 +23,33 @@ class Deadlines:
     ([], [{'tea': 1.0}])
     """
 
-    __slots__ = ("_slots", "_heap", "_tick", "_slot")
+    __slots__ = ("_slots", "_heap", "_tick", "_ticks", "_slot")
 
     def __init__(self) -> None:
         self._slots: dict[int, Slot] = {}
         self._heap: list[int] = []
+        self._ticks: float = TICKS
         self._tick = NONE  # the slot put into last, for most others join it
         self._slot: Slot = {}
 
     def put(self, item: object, due_at: float) -> Slot:
         """Keep `item` until `due_at` (seconds on the caller's clock); `del slot[item]` takes it out."""
-        ticks: float = TICKS
-        tick = int(due_at * ticks) + 1
+        tick = due_at * self._ticks // 1 + 1  # a float: compiled, it is never made an object
         if tick != self._tick:
             self._take_slot(tick)
         slot = self._slot
         slot[item] = due_at
         return slot
 
-    def _take_slot(self, tick: int) -> None:
-        slot = self._slots.get(tick)
+    def _take_slot(self, tick: float) -> None:
+        number = int(tick)
+        slot = self._slots.get(number)
         if slot is None:
-            slot = self._slots[tick] = {}
+            slot = self._slots[number] = {}
             try:
-                heappush(self._heap, tick)
+                heappush(self._heap, number)
             except MemoryError:
-                del self._slots[tick]  # what is in no heap never falls due
+                del self._slots[number]  # what is in no heap never falls due
                 raise
         self._slot = slot
         self._tick = tick

@@ -8,6 +8,7 @@ from gdns._wire cimport Question, Reply
 from gdns.cache cimport Cache, Entry
 from gdns.counters cimport Counters
 from gdns.flight cimport Both, Flight, Probe, new_flight
+from gdns.hooks cimport Hooks
 from gdns.hubs.waiter cimport Waiter, waiter_of
 from gdns.outcome cimport Outcome, ended
 from gdns.servers cimport Group, Server, Servers
@@ -21,7 +22,7 @@ cdef class Stub(Turns):
     cdef public Cache cache
     cdef public bint prefetches
     cdef public Counters counters
-    cdef public object hooks
+    cdef public Hooks hooks
     cdef public dict _flights
     cdef long _era
     cdef double _patience
