@@ -160,7 +160,7 @@ cdef class Ports(Owner):
         cdef int number
         port.server = server
         port.room = room
-        if self.sockets.open(port, self, server.family, SOCK_DGRAM) < 0:
+        if self.sockets.open(port, self, server.family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP) < 0:
             return None
         if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) < 0:
             number = c_errno.errno
@@ -280,11 +280,13 @@ cdef class Ports(Owner):
         return 0
 
     cdef int receive(self, Port port) except -1:
-        cdef int count, index
+        cdef int count, index, most
         cdef Py_ssize_t length
         cdef unsigned char* data
         while self.sockets.budget > 0 and port.fd >= 0:
-            count = self.sockets.receive_batch(port)
+            # of a port for one look-up no more is expected: each search in vain would cost the kernel as much
+            most = BATCH if port.is_shared else max(1, <int>len(port.by_id))
+            count = self.sockets.receive_batch(port, most)
             if count < 0:
                 if c_errno.errno != c_errno.EAGAIN:
                     self.fail(port, c_errno.errno)
@@ -292,7 +294,7 @@ cdef class Ports(Owner):
             for index in range(count):
                 data = self.sockets.datagram(index, &length)
                 self.take(port, data, length)
-            if count < BATCH:
+            if count < most:
                 return 0
         return 0
 

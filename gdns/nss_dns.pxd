@@ -18,7 +18,7 @@ cdef class Dns:
     cdef bint _one_by_one
     cdef bint _search_is_special
 
-    @cython.locals(first=Outcome, second=Outcome)
+    @cython.locals(first=Outcome, second=Outcome, question=Question)
     cpdef addresses(self, str name, ends_at=*)
     cpdef addresses_of_family(self, str name, bint is_ipv6, ends_at=*)
     @cython.locals(outcome=Outcome)

@@ -93,7 +93,8 @@ class Dns:
             if self._one_by_one:
                 first, second = self._one_after_the_other(qname, lifetime)
             else:
-                first, second = stub.query_both(Question(qname, A), Question(qname, AAAA), 0, lifetime)
+                question = Question(qname, A)
+                first, second = stub.query_both(question, question.with_type(AAAA), 0, lifetime)
             if first.status is ANSWER:
                 stub.counters.in_vain += in_vain
                 return HostEntry(first.addresses + second.addresses, first)
