@@ -5,8 +5,11 @@
 # make sanitize   the C boundary under AddressSanitizer and UBSan (ARGS=--long for everything)
 # make fuzz       octets nobody would send, for longer   (ARGS="--seconds 600 --seed 7")
 # make chaos      a storm of 20,000 look-ups on each hub  (ARGS="--seed 7")
-# make docs       the pages, in docs/_build/html
-# make lint       ruff, and mypy --strict
+# make docs       the pages, in docs/_build/html, and the man page, docs/_build/man/gdns.1
+# make lint       ruff, mypy --strict, and the types beside the compiled modules (stubtest)
+# make packages   the distributions, each used in an empty environment (ARGS=--all for every Python that is found)
+# make coverage   the lines of Python and Cython that the suite runs (takes half an hour; ARGS=tests/... for a part)
+# make changelog  what changes/ would say of the next release (ARGS="--version 0.2.0")
 # PYTHON=python3.12 chooses another interpreter; VENV=... another environment.
 
 PYTHON ?= python3
@@ -18,7 +21,7 @@ ARGS ?=
 # what the extensions are made of; everything else is used where it stands
 SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(wildcard $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd))) setup.py pyproject.toml)
 
-.PHONY: run test lint sanitize bench profile fuzz chaos docs clean
+.PHONY: run test lint sanitize bench profile fuzz chaos docs packages coverage changelog clean
 
 run: $(STAMP)
 	$(BIN)/gdns $(if $(ARGS),$(ARGS),demo)
@@ -31,6 +34,18 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest gdns --mypy-config-file pyproject.toml --concise --ignore-disjoint-bases \
+		--allowlist tests/stubtest.allow
+
+packages:
+	PYTHON=$(PYTHON) .ci/packages $(ARGS)
+
+coverage: $(STAMP)
+	.ci/coverage $(ARGS)
+
+changelog: $(STAMP)
+	$(BIN)/python -m pip install --quiet towncrier
+	$(BIN)/towncrier build --draft $(ARGS)
 
 sanitize: $(STAMP)
 	.ci/sanitize $(ARGS)
@@ -52,6 +67,7 @@ docs: $(STAMP)
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'], sep='\n')" \
 		| $(BIN)/python -m pip install --quiet --requirement /dev/stdin
 	$(BIN)/sphinx-build -W --keep-going -q -b html $(ARGS) docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -b man $(ARGS) docs docs/_build/man
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

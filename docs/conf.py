@@ -21,6 +21,8 @@ myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 
+man_pages = [("reference/command", "gdns", "look names up, and find out why they are not found", [author], 1)]
+
 html_theme = "furo"
 html_title = f"gdns {release}"
 html_static_path = ["_static"]

@@ -39,6 +39,7 @@ cdef class Try:
     cdef object id  # None until it is known
     cdef int status
     cdef int system_error
+    cdef bint unopened  # there was no socket to be had for it
     cdef bint withdrawn  # it ends without a reply, whatever c-ares says
     cdef bint disowned  # `ask` raised, so nobody will take it
     cdef bytes scrambled  # the question as it left over UDP, in random case (0x20); None: as it is
@@ -49,12 +50,14 @@ cdef class Try:
 
 
 cdef class Ledger:
-    cdef list ready  # channels with something to flush
+    cdef Channel first_ready  # of those with something to flush
     cdef Try first_ended
     cdef Try last_ended
     cdef unsigned int turn
     cdef unsigned long long drops[DROPPED_KINDS]
 
+    cdef void add_ready(self, Channel channel) noexcept
+    cdef Channel take_ready(self)
     cdef void add_ended(self, Try attempt) noexcept
     cdef Try take_ended(self)
 
@@ -66,7 +69,9 @@ cdef class Channel(Links):
     cdef dict by_id  # id to Try: every query that c-ares has, or whose message it still holds
     cdef bint shares_sockets
     cdef Try submitting
-    cdef list ready  # links with something to flush
+    cdef Link first_ready  # of those with something to flush
+    cdef Channel next_ready
+    cdef bint is_ready  # it is among those of its ledger
     cdef bytes server_cookie  # the last that came (RFC 7873)
     cdef int folded  # replies in a row that did not keep the case of the question
     cdef double edns_since  # when the first EDNS question left that is still unanswered; 0: none
@@ -80,7 +85,8 @@ cdef class Channel(Links):
     cdef ares_dns_record_t* record_for(self, int wishes) except NULL
     cdef void withdraw(self, Try attempt) noexcept
     cdef int leave_stalled(self, Try attempt) except -1
-    cdef int end(self, Try attempt) except -1
+    cdef void end_on(self, Link link, Try attempt) noexcept
+    cdef void drop_ready(self) noexcept
     cdef int examine(self, Link link, unsigned char* data, Py_ssize_t length) except -2
     cdef int ask_as_it_is(self, Link link, Try attempt) except -1
     cdef int flush(self) except -1

@@ -39,6 +39,9 @@ class Try:
     def errno(self) -> int:
         """The errno(3) of the system call that ended it, or 0."""
     @property
+    def is_wanting(self) -> bool:
+        """Whether it ended for want of something on this host: a descriptor, memory, a permission."""
+    @property
     def transport(self) -> str:
         """ "udp" or "tcp": what carried it last."""
     flight: object

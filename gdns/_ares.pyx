@@ -42,7 +42,7 @@ cdef extern from "Python.h":
     int PyGC_Enable() noexcept
 
 cdef extern from "errno.h":
-    int ECANCELED
+    int ECANCELED, EAFNOSUPPORT, EPROTONOSUPPORT
 
 cdef extern from "sys/random.h":
     ssize_t getrandom(void* data, size_t length, unsigned int flags) noexcept
@@ -53,7 +53,10 @@ cdef enum:
     UNUSED_RCODE = 10  # NOTZONE: c-ares neither acts on it nor caches it
     TRUNCATED = 0x0200  # the TC bit in the flags of a header
     FORMERR = 1
+    SERVFAIL = 2
     NOTIMP = 4
+    REFUSED = 5
+    BADVERS = 16
     BADCOOKIE = 23
     OPT_TYPE = 41
     OPT_SIZE = 11  # octets of an OPT record without options; the last two are the size of these
@@ -114,6 +117,17 @@ cdef class Try:
         return self.system_error
 
     @property
+    def is_wanting(self) -> bool:
+        """Whether it ended for want of something on this host: a descriptor, memory, a permission.
+
+        That says nothing about the server, and any other server would meet it, too.
+        """
+        cdef int number = self.system_error
+        if self.unopened and number not in (EAFNOSUPPORT, EPROTONOSUPPORT):  # which are for want of a family
+            return True
+        return number in (c_errno.EMFILE, c_errno.ENFILE, c_errno.ENOBUFS, c_errno.ENOMEM)
+
+    @property
     def transport(self) -> str:
         """"udp" or "tcp": what carried it last."""
         return "tcp" if self.link is not None and self.link.is_stream else "udp"
@@ -126,8 +140,21 @@ cdef class Ledger:
     """
 
     def __cinit__(self):
-        self.ready = []
         self.turn = 1
+
+    cdef void add_ready(self, Channel channel) noexcept:
+        if not channel.is_ready:
+            channel.is_ready = True
+            channel.next_ready = self.first_ready
+            self.first_ready = channel
+
+    cdef Channel take_ready(self):
+        cdef Channel channel = self.first_ready
+        if channel is not None:
+            self.first_ready = channel.next_ready
+            channel.next_ready = None
+            channel.is_ready = False
+        return channel
 
     cdef void add_ended(self, Try attempt) noexcept:
         if attempt.status == ARES_SUCCESS and not attempt.withdrawn:
@@ -183,7 +210,6 @@ cdef class Channel(Links):
         self.sockets = sockets
         self.ledger = ledger
         self.by_id = {}
-        self.ready = []
         self.address = server.sockaddr
         self.family = server.family
         self.source = source
@@ -252,6 +278,7 @@ cdef class Channel(Links):
             ares.destroy(raw)
             if collecting:
                 PyGC_Enable()
+        self.drop_ready()
         for wishes in range(RECORD_KINDS):
             if self.records[wishes] != NULL:
                 ares.dns_record_destroy(self.records[wishes])
@@ -260,6 +287,7 @@ cdef class Channel(Links):
     cdef void abandon(self) noexcept:
         """Forget c-ares' channel without a call into it: after a fork it is the parent's."""
         self.raw = NULL
+        self.drop_ready()
         self.by_id.clear()
 
     # --- asking
@@ -288,6 +316,8 @@ cdef class Channel(Links):
             except MemoryError:
                 attempt.disowned = True  # nothing can be a reply to it; it ends with its socket
                 Py_INCREF(attempt)  # given back in on_end, which runs exactly once
+                if self.stream is not None:
+                    self.fail(self.stream, c_errno.ENOMEM)
                 raise
         return 0
 
@@ -387,28 +417,28 @@ cdef class Channel(Links):
     # --- ending a try ourselves
 
     cdef void withdraw(self, Try attempt) noexcept:
-        """End a try without a reply at the next flush."""
-        attempt.withdrawn = True
-        try:
-            self.end(attempt)
-        except MemoryError:
-            pass  # then it ends with a reply or with its socket, and counts for nothing meanwhile
-
-    cdef int end(self, Try attempt) except -1:
+        """End a try without a reply at the next flush. That needs no memory: it must not fail."""
         cdef Link link = attempt.link
+        attempt.withdrawn = True
         if link is not None and link.fd >= 0:
             if not self.shares_sockets and not link.is_stream:
-                return self.fail(link, ECANCELED)  # the socket is its own
-            self.note(link, ARES_FD_EVENT_READ)
+                self.fail(link, ECANCELED)  # the socket is its own
+                return
+            self.end_on(link, attempt)
+        if self.stream is not None and self.stream is not link:  # it may have been moved to TCP, still connecting
+            self.end_on(self.stream, attempt)
+
+    cdef void end_on(self, Link link, Try attempt) noexcept:
+        """Have c-ares told on a socket that a query has ended; without memory, that all on it have."""
+        self.note(link, ARES_FD_EVENT_READ)
+        try:
             link.inbox.append(digest_of(attempt, None, None))
-            if attempt.client_cookie is not None and self.server_cookie is not None:
+            if link is attempt.link and attempt.client_cookie is not None and self.server_cookie is not None:
                 # Once c-ares has seen a server's cookie it drops what comes without. It will be glad of one of
                 # the two; the other is then for no query that it knows.
                 link.inbox.append(digest_of(attempt, None, attempt.client_cookie + self.server_cookie))
-        if self.stream is not None and self.stream is not link:  # it may have been moved to TCP, still connecting
-            self.note(self.stream, ARES_FD_EVENT_READ)
-            self.stream.inbox.append(digest_of(attempt, None, None))
-        return 0
+        except MemoryError:
+            self.fail(link, c_errno.ENOMEM)
 
     cdef int leave_stalled(self, Try attempt) except -1:
         """Close the connection that a try waited on in vain, if it has been silent for longer than others wait.
@@ -436,9 +466,10 @@ cdef class Channel(Links):
             self.withdraw(attempt)
         return True
 
-    cdef void blame(self, int number) noexcept:
+    cdef void blame(self, int number, bint unopened=False) noexcept:
         if self.submitting is not None:
             self.submitting.system_error = number
+            self.submitting.unopened = unopened
 
     # --- the gate
 
@@ -501,13 +532,21 @@ cdef class Channel(Links):
 
     # --- telling c-ares
 
-    cdef int note(self, Link link, unsigned int event) except -1:
+    cdef void note(self, Link link, unsigned int event) noexcept:
+        # linked, not listed, as what has ended
         if not link.pending:
-            if not self.ready:
-                self.ledger.ready.append(self)
-            self.ready.append(link)
+            link.next_ready = self.first_ready
+            self.first_ready = link
         link.pending |= event
-        return 0
+        self.ledger.add_ready(self)
+
+    cdef void drop_ready(self) noexcept:
+        cdef Link link = self.first_ready
+        while link is not None:  # one by one: a chain would go one inside the other
+            self.first_ready = link.next_ready
+            link.next_ready = None
+            link.pending = 0
+            link = self.first_ready
 
     cdef int flush(self) except -1:
         """Tell c-ares of all that was noted."""
@@ -517,17 +556,19 @@ cdef class Channel(Links):
         cdef Link link
         cdef bint collecting
         if self.raw == NULL:
-            self.ready.clear()
-        while self.ready:
+            self.drop_ready()
+        while self.first_ready is not None:
             count = 0
-            while self.ready and count < EVENTS:
-                link = self.ready.pop()
+            while self.first_ready is not None and count < EVENTS:
+                link = self.first_ready
+                self.first_ready = link.next_ready
+                link.next_ready = None
                 events[count].fd = link.handle
                 events[count].events = link.pending
                 link.pending = 0
                 count += 1
             # the last round also closes sockets that have become idle, which needs a look at them all
-            flags = ARES_PROCESS_FLAG_SKIP_NON_FD if self.ready else ARES_PROCESS_FLAG_NONE
+            flags = ARES_PROCESS_FLAG_NONE if self.first_ready is None else ARES_PROCESS_FLAG_SKIP_NON_FD
             collecting = PyGC_Disable()
             ares.process_fds(self.raw, events, count, flags)
             if collecting:
@@ -552,7 +593,7 @@ cdef bytes digest_of(Try attempt, _wire.Reply reply, bytes cookie):
     digest[3] = rcode & 0x0F
     digest[5] = 1
     digest[HEADER + 2] = digest[HEADER + 4] = 1  # the stand-in
-    if cookie is not None or (reply is not None and reply.edns):
+    if cookie is not None or (reply is not None and reply.edns and reply.rcode != BADVERS):
         digest[11] = 1
         opt[2] = OPT_TYPE
         opt[3] = EDNS_SIZE >> 8
@@ -570,12 +611,18 @@ cdef bytes digest_of(Try attempt, _wire.Reply reply, bytes cookie):
 
 
 cdef int rcode_for_c_ares(Try attempt, _wire.Reply reply) noexcept:
-    """The rcode where c-ares acts on it: it asks again without EDNS, or with the cookie that came."""
+    """The rcode where c-ares acts on it: it asks again without EDNS, or with the cookie that came.
+
+    A reply without an OPT record is of a server that does not know EDNS (RFC 6891, section 7), whatever rcode
+    it chose to say so; c-ares knows but one of them. With an OPT record the server's word counts, but
+    BADVERS: we speak the lowest version there is.
+    """
+    cdef int rcode = reply.rcode
     if attempt.wishes & _USE_EDNS:
-        if reply.rcode == BADCOOKIE or reply.rcode == FORMERR:
-            return reply.rcode
-        if reply.rcode == NOTIMP and not reply.edns:
-            return FORMERR  # old servers say it so (RFC 6891, section 7), and c-ares knows only the other
+        if rcode == BADCOOKIE or rcode == FORMERR:
+            return rcode
+        if rcode == BADVERS or (not reply.edns and (rcode == NOTIMP or rcode == SERVFAIL or rcode == REFUSED)):
+            return FORMERR
     return UNUSED_RCODE
 
 
@@ -684,13 +731,13 @@ cdef class AresLane:
 
     cpdef bint needs_flush(self):
         """Whether something arrived, or was cancelled, since the last flush."""
-        return len(self.ledger.ready) > 0
+        return self.ledger.first_ready is not None
 
     cpdef object flush(self):
         """Let c-ares deal with all that arrived, or was cancelled, since the last flush."""
         cdef Channel channel
-        while self.ledger.ready:
-            channel = self.ledger.ready.pop()
+        while self.ledger.first_ready is not None:
+            channel = self.ledger.take_ready()
             channel.flush()
         self.ledger.turn += 1
 
@@ -713,6 +760,8 @@ cdef class AresLane:
         self.is_closed = True
         while PyDict_Next(self.channels, &at, NULL, &value):  # which needs no memory
             (<Channel>value).destroy()
+        while self.ledger.take_ready() is not None:
+            pass
         self.channels.clear()
 
     def abandon(self) -> None:
@@ -721,8 +770,9 @@ cdef class AresLane:
         self.is_closed = True
         for channel in self.channels.values():
             channel.abandon()
+        while self.ledger.take_ready() is not None:
+            pass
         self.channels.clear()
-        self.ledger.ready.clear()
 
     @property
     def dropped(self) -> dict:

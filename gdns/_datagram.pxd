@@ -8,6 +8,7 @@ cdef enum:
 cdef class PlainTry(Try):
     cdef Port port  # that it waits on; None once it has ended or is c-ares' to carry
     cdef bint is_sent
+    cdef PlainTry next_truncated
 
 
 cdef class Port(Socket):
@@ -28,9 +29,10 @@ cdef class Ports(Owner):
     cdef dict shared  # server to its shared ports; the last one takes the next question
     cdef object latest_server  # who was asked last over a shared port,
     cdef Port latest  # and by which
+    cdef bint has_no_socket  # there was none to be had for the last port
     cdef Port fresh  # for one look-up, and nothing sent from it yet
     cdef Port unsent  # the first of the ports with something to send
-    cdef list truncated  # tries that have to be made over TCP
+    cdef PlainTry truncated  # the first of the tries that have to be made over TCP
     cdef unsigned short ids[IDS_AT_ONCE]
     cdef int ids_left
 
@@ -51,7 +53,8 @@ cdef class Ports(Owner):
     cdef int fail(self, Port port, int number) except -1
     cdef int close_port(self, Port port) except -1
     cdef int cancel_all(self, server) except -1
-    cdef void drop_unsent(self) noexcept
+    cdef PlainTry take_truncated(self)
+    cdef void drop_all(self) noexcept
 
 
 cdef class DatagramLane(AresLane):

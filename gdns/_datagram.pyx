@@ -80,7 +80,6 @@ cdef class Ports(Owner):
         self.sockets = sockets
         self.ledger = ledger
         self.shared = {}
-        self.truncated = []
 
     # --- asking
 
@@ -88,6 +87,7 @@ cdef class Ports(Owner):
         """Give a try its port and its id. It has ended when this returns if there is no port to be had."""
         cdef Port port = self.port_for(attempt.server, attempt.question)
         if port is None:
+            attempt.unopened = self.has_no_socket
             self.end(attempt, CONNECTION_REFUSED, c_errno.errno)
             return 0
         try:
@@ -160,7 +160,10 @@ cdef class Ports(Owner):
         cdef int number
         port.server = server
         port.room = room
-        if self.sockets.open(port, self, server.family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP) < 0:
+        self.has_no_socket = self.sockets.open(
+            port, self, server.family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP
+        ) < 0
+        if self.has_no_socket:
             return None
         if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) < 0:
             number = c_errno.errno
@@ -324,7 +327,8 @@ cdef class Ports(Owner):
         if attempt.port is not port:
             return DROPPED_UNKNOWN_ID  # a finalizer has ended it just now
         if reply.flags & TRUNCATED:
-            self.truncated.append(attempt)
+            attempt.next_truncated = self.truncated
+            self.truncated = attempt
             self.leave(attempt)
             return TAKEN
         self.leave(attempt)
@@ -382,9 +386,11 @@ cdef class Ports(Owner):
         cdef Socket sock
         cdef PyObject* value
         cdef Py_ssize_t at
-        for attempt in self.truncated:
+        attempt = self.truncated
+        while attempt is not None:
             if not attempt.ended and (server is None or attempt.server is server):
                 self.end(attempt, CONNECTION_REFUSED, ECANCELED)
+            attempt = attempt.next_truncated
         try:
             for sock in list(self.sockets.by_handle.values()):
                 if sock.owner is self and (server is None or (<Port>sock).server is server):
@@ -400,13 +406,24 @@ cdef class Ports(Owner):
                 at = 0
         return 0
 
-    cdef void drop_unsent(self) noexcept:
+    cdef PlainTry take_truncated(self):
+        cdef PlainTry attempt = self.truncated
+        if attempt is not None:
+            self.truncated = attempt.next_truncated
+            attempt.next_truncated = None
+        return attempt
+
+    cdef void drop_all(self) noexcept:
         cdef Port port
         while self.unsent is not None:  # one by one: a chain would go one inside the other
             port = self.unsent
             self.unsent = port.next_unsent
             port.next_unsent = None
             port.is_queued = False
+        while self.truncated is not None:
+            self.take_truncated()
+        self.shared.clear()
+        self.fresh = self.latest = self.latest_server = None
 
 
 @cython.no_gc_clear  # `close` is called while everything is still there
@@ -447,15 +464,19 @@ cdef class DatagramLane(AresLane):
 
     cpdef bint needs_flush(self):
         """Whether something is to be sent, arrived, or was cancelled, since the last flush."""
-        return self.ports.unsent is not None or len(self.ports.truncated) > 0 or len(self.ledger.ready) > 0
+        return (
+            self.ports.unsent is not None
+            or self.ports.truncated is not None
+            or self.ledger.first_ready is not None
+        )
 
     cpdef object flush(self):
         """Send what waits to be sent, and let c-ares deal with what is its own."""
         cdef PlainTry attempt
         self.ports.fresh = None
         self.ports.send_all()
-        while self.ports.truncated:
-            attempt = self.ports.truncated.pop()
+        while self.ports.truncated is not None:
+            attempt = self.ports.take_truncated()
             if not attempt.ended:
                 self.to_stream(attempt)
         AresLane.flush(self)
@@ -484,25 +505,23 @@ cdef class DatagramLane(AresLane):
         self.is_closed = True
         if self.ports is not None:  # else there was no memory for them, and this is `__del__`
             self.ports.cancel_all(None)
-            self.ports.truncated.clear()
-            self.ports.shared.clear()
-            self.ports.drop_unsent()
+            self.ports.drop_all()
         AresLane.close(self)
 
     def abandon(self) -> None:
         """Drop everything without a word to the servers: what a child does after a fork."""
-        self.ports.drop_unsent()
-        self.ports.shared.clear()
-        self.ports.truncated.clear()
-        self.ports.fresh = None
-        self.ports.latest = self.ports.latest_server = None
+        self.ports.drop_all()
         AresLane.abandon(self)
 
     @property
     def pending(self) -> int:
         """How many tries are under way."""
         cdef Socket sock
-        total = AresLane.pending.__get__(self) + len(self.ports.truncated)
+        cdef PlainTry attempt = self.ports.truncated
+        total = AresLane.pending.__get__(self)
+        while attempt is not None:
+            total += 1
+            attempt = attempt.next_truncated
         for sock in self.sockets.by_handle.values():
             if sock.owner is self.ports:
                 total += len((<Port>sock).by_id)

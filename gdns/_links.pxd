@@ -14,6 +14,7 @@ cdef enum:
 
 cdef class Link(Socket):
     cdef list inbox  # digests
+    cdef Py_ssize_t taken  # how many of them c-ares has
     cdef list outbox  # datagrams that the kernel had no room for
     cdef int failure  # errno of a call that failed, told to c-ares at its next read
     cdef bint at_end
@@ -22,6 +23,7 @@ cdef class Link(Socket):
     cdef bytearray received
     cdef bytearray unsent
     cdef unsigned int pending  # ARES_FD_EVENT_* that c-ares has not been told of
+    cdef Link next_ready  # whose channel has something to flush
 
 
 cdef class Links(Owner):
@@ -37,13 +39,13 @@ cdef class Links(Owner):
         self, Link link, const unsigned char* data, size_t length, bint is_newest, unsigned char* message
     ) except -2
     cdef bint excuse(self, Link link, const unsigned char* data, int number) except -1
-    cdef int note(self, Link link, unsigned int event) except -1
-    cdef void blame(self, int number) noexcept
+    cdef void note(self, Link link, unsigned int event) noexcept
+    cdef void blame(self, int number, bint unopened=*) noexcept
 
     cdef int on_writable(self, Link link) except -1
     cdef int read_datagrams(self, Link link) except -1
     cdef int read_stream(self, Link link) except -1
-    cdef int fail(self, Link link, int number) except -1
+    cdef int fail(self, Link link, int number) noexcept
     cdef int send_datagram(self, Link link, const unsigned char* message, Py_ssize_t size) except -2
     cdef int empty_outbox(self, Link link) except -1
     cdef int write_stream(self, Link link) except -1

@@ -63,12 +63,11 @@ cdef class Links(Owner):
         """Whether a failed send ends only the query whose message it was; it is then on its way to end."""
         raise NotImplementedError
 
-    cdef int note(self, Link link, unsigned int event) except -1:
-        """Remember an event for the next flush."""
-        raise NotImplementedError
+    cdef void note(self, Link link, unsigned int event) noexcept:
+        """Remember an event for the next flush, which needs no memory."""
 
-    cdef void blame(self, int number) noexcept:
-        """The query that c-ares is being given will end for this errno."""
+    cdef void blame(self, int number, bint unopened=False) noexcept:
+        """The query that c-ares is being given will end for this errno, of opening its socket or of another call."""
 
     # --- the hub's side
 
@@ -119,7 +118,8 @@ cdef class Links(Owner):
             return 0
         if count == 0:
             link.at_end = True
-            return self.note(link, ARES_FD_EVENT_READ)
+            self.note(link, ARES_FD_EVENT_READ)
+            return 0
         try:
             if link.received is None:
                 link.received = bytearray()
@@ -138,11 +138,12 @@ cdef class Links(Owner):
             del link.received[:at]
         return 0
 
-    cdef int fail(self, Link link, int number) except -1:
-        """End every query of a socket at the next flush."""
+    cdef int fail(self, Link link, int number) noexcept:
+        """End every query of a socket at the next flush, which needs no memory."""
         link.failure = number
         self.sockets.watch(link, 0)  # it would be ready for ever
-        return self.note(link, ARES_FD_EVENT_READ)
+        self.note(link, ARES_FD_EVENT_READ)
+        return 0
 
     cdef int send_datagram(self, Link link, const unsigned char* message, Py_ssize_t size) except -2:
         """Send, or keep until there is room; -1 with errno set on failure. None overtakes another."""
@@ -186,7 +187,7 @@ cdef class Links(Owner):
     cdef int open_link(self, int kind) except -2:
         cdef Link link = Link.__new__(Link)
         if self.sockets.open(link, self, self.family, kind, True) < 0:
-            self.blame(c_errno.errno)
+            self.blame(c_errno.errno, True)
             return -1
         if self.source and self.sockets.bind(link, <const sockaddr*><char*>self.source, len(self.source)) < 0:
             link.failure = c_errno.errno
@@ -224,22 +225,24 @@ cdef class Links(Owner):
         if link is None:
             c_errno.errno = c_errno.EBADF
             return -1
-        while link.inbox:
-            digest = link.inbox[0]
+        while link.taken < len(link.inbox):
+            digest = link.inbox[link.taken]
             size = len(digest)
             if not link.is_stream:
-                del link.inbox[0]
+                link.taken += 1
                 memcpy(buffer, <const unsigned char*>digest, size)
                 return size
             if filled + 2 + size > space:
                 break
-            del link.inbox[0]
+            link.taken += 1
             buffer[filled] = size >> 8
             buffer[filled + 1] = size & 0xFF
             memcpy(buffer + filled + 2, <const unsigned char*>digest, size)
             filled += 2 + size
         if filled:
             return filled
+        link.inbox.clear()  # as a whole: taking out the first moves all others, and may need memory
+        link.taken = 0
         if link.at_end:
             return 0
         c_errno.errno = link.failure or c_errno.EAGAIN

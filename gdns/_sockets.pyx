@@ -7,6 +7,8 @@ this file.
 """
 
 cimport cython
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.errno cimport EAGAIN, EINPROGRESS, EINTR, errno
 from libc.stdint cimport INT32_MAX, uint32_t, uint64_t
@@ -182,8 +184,9 @@ cdef class Sockets:
     def wake(self) -> None:
         """Make `fileno()` readable; the one method that any thread may call."""
         cdef uint64_t one = 1
-        if self.wake_fd >= 0:
-            write(self.wake_fd, &one, sizeof(one))  # a full counter is already readable
+        with cython.critical_section(self):  # else the descriptor could be closed, and somebody else's, by now
+            if self.wake_fd >= 0:
+                write(self.wake_fd, &one, sizeof(one))  # a full counter is already readable
 
     def close(self) -> None:
         """Close the set and every socket in it; safe to call twice.
@@ -191,9 +194,18 @@ cdef class Sockets:
         The epoll descriptor goes first: after a fork the set is shared with the parent, and closing a
         socket while it is still in the set would take it out of the parent's set too.
         """
-        self._close_descriptors()
-        for sock in list(self.by_handle.values()):
-            self.close_socket(sock)
+        cdef PyObject* value = NULL
+        cdef Py_ssize_t at
+        with cython.critical_section(self):
+            self._close_descriptors()
+        try:
+            for sock in list(self.by_handle.values()):
+                self.close_socket(sock)
+        except MemoryError:
+            at = 0
+            while PyDict_Next(self.by_handle, &at, NULL, &value):  # slower: it begins anew after each
+                self.close_socket(<Socket>value)
+                at = 0
 
     def poll(self, int limit) -> bool:
         """Tell the owners of ready sockets, until about `limit` datagrams have been taken.

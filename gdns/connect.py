@@ -5,7 +5,6 @@ from __future__ import annotations
 import _socket  # the sockets of `socket` may be gevent's, which wait by themselves
 import errno
 import os
-import select
 import socket
 from collections.abc import Callable, Iterable
 from math import inf, isfinite
@@ -13,14 +12,13 @@ from socket import (  # type: ignore[attr-defined]
     _GLOBAL_DEFAULT_TIMEOUT,
     AF_INET6,
     SO_ERROR,
-    SOCK_CLOEXEC,
-    SOCK_NONBLOCK,
     SOL_SOCKET,
 )
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from gdns.approval import is_approved
+from gdns.descriptors import WRITABLE, DescriptorSet, make_set
 from gdns.errors import EAI_ADDRFAMILY, AddressRefused, ConfigError, GaiError
 from gdns.hubs.waiter import Waiter
 from gdns.refusals import Refusals
@@ -43,6 +41,8 @@ _OF_THE_NETWORK = frozenset(
         errno.ETIMEDOUT,
     )
 )
+
+UNWATCHED = 0.01  # seconds between looks at sockets, where no descriptor stands for them all
 
 refusals = Refusals()  # of the whole process
 
@@ -108,7 +108,7 @@ class _Race:
         self._latest = -1  # the fd of the one begun last
         self._latest_family = 0
         self._errors: list[OSError] = []
-        self._epoll: select.epoll | None = None
+        self._set: DescriptorSet | None = None
         self._watch: Watch | None = None
         self._waiter: Waiter | None = None
 
@@ -158,8 +158,8 @@ class _Race:
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.close()
-        if self._epoll is not None:
-            self._epoll.close()
+        if self._set is not None:
+            self._set.close()
         lookup, self._lookup = self._lookup, None
         if lookup is not None:
             lookup.end()
@@ -218,7 +218,8 @@ class _Race:
         self._latest_family = family
         self._next_at = now + self._attempt_delay
         try:
-            attempt = _socket.socket(family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)
+            attempt = _socket.socket(family, kind, protocol)  # closed on exec (PEP 446)
+            attempt.setblocking(False)
         except OSError as error:
             self._next_at = now
             self._note_failure(info, error)
@@ -243,16 +244,18 @@ class _Race:
 
     def _observe(self, attempt: _socket.socket) -> None:
         """A hub only watches for what can be read: a set of descriptors can, when one of them is ready."""
-        if self._epoll is None:
-            self._epoll = _epoll_class()()
-            self._watch = self._hub.watch(self._epoll.fileno(), self._wake)
-        self._epoll.register(attempt.fileno(), select.EPOLLOUT)
+        if self._set is None:
+            self._set = make_set()
+            fileno = getattr(self._set, "fileno", None)
+            if fileno is not None:
+                self._watch = self._hub.watch(fileno(), self._wake)
+        self._set.register(attempt.fileno(), WRITABLE)
 
     def _collect(self, now: float) -> tuple[int, int, int, int] | None:
         """The connection, if one is made; attempts that have failed are closed."""
-        if self._epoll is None or not self._attempts:
+        if self._set is None or not self._attempts:
             return None
-        for fd, _ in self._epoll.poll(0):
+        for fd, _ in self._set.poll(0):
             attempt, info = self._attempts.get(fd, (None, None))
             if attempt is None or info is None:
                 continue  # after a fork, the set is the other process', too
@@ -282,6 +285,8 @@ class _Race:
 
     def _wait(self, lookup: Lookup, until: float) -> None:
         """Park until there is news, a socket is ready or a moment has come."""
+        if self._watch is None and self._attempts:
+            until = min(until, monotonic() + UNWATCHED)
         waiter = self._waiter = Waiter(self._hub)
         timer = None
         try:
@@ -358,11 +363,6 @@ def _check_delay(what: str, value: object, least: float, most: float) -> None:
         raise TypeError(f"{what}: expected seconds as a number, not {type(value).__name__}")
     if not (isfinite(value) and least <= value <= most):
         raise ConfigError(f"{what}: expected {least:g} to {most:g} seconds, not {value!r}")
-
-
-def _epoll_class() -> type[select.epoll]:
-    """What gevent and eventlet take out of the module when they patch it."""
-    return cast("type[select.epoll]", original("select", "epoll"))
 
 
 def _socket_class(hub: Hub) -> type[socket.socket]:

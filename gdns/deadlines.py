@@ -62,6 +62,17 @@ class Deadlines:
             del slots[heappop(heap)]
         return heap[0] / TICKS if heap else inf
 
+    def fallen(self, now: float) -> Slot | None:
+        """The earliest slot with items that have fallen due by `now`; it stays until they are taken out."""
+        heap, slots = self._heap, self._slots
+        while heap and heap[0] <= now * TICKS:
+            slot = slots[heap[0]]
+            if slot:
+                return slot
+            self._tick = NONE
+            del slots[heappop(heap)]
+        return None
+
     def pop(self, now: float) -> list[Slot]:
         """Give up the slots that have fallen due by `now`, earliest first.
 

@@ -29,6 +29,7 @@ cdef class Flight:
     cdef public list failures
     cdef public double patience
     cdef public bint is_wanted
+    cdef public Flight next_stranded
 
     cpdef note(self, str server, str reason, double seconds)
 

@@ -38,6 +38,7 @@ class Flight:
         "failures",
         "patience",
         "is_wanted",
+        "next_stranded",
     )
 
     question: Question
@@ -59,6 +60,7 @@ class Flight:
     failures: list[Failed] | None  # what came of tries that brought no answer
     patience: float  # seconds that a server has before the next one is asked too
     is_wanted: bool  # by the cache, whoever waits for it or not
+    next_stranded: Flight | None  # that landed when there was no memory to list who waits
 
     def note(self, server: str, reason: str, seconds: float) -> None:
         """A try brought no answer."""
@@ -97,6 +99,7 @@ def new_flight(
     flight.failures = None
     flight.patience = 0.0
     flight.is_wanted = False
+    flight.next_stranded = None
     return flight
 
 
@@ -133,7 +136,7 @@ class Probe:
 
     __slots__ = ("server", "attempt", "slot")
 
-    def __init__(self, server: Server, attempt: Try) -> None:
+    def __init__(self, server: Server) -> None:
         self.server = server
-        self.attempt = attempt
+        self.attempt: Try | None = None
         self.slot: Slot | None = None

@@ -22,7 +22,8 @@ from gdns import netdb, resolver
 from gdns.errors import ConfigError, GaiError, HostError
 from gdns.hubs.gevent import GeventHub
 from gdns.switch import Place, Switch
-from gdns.threads import local_base, original
+from gdns.system import wants_libc
+from gdns.threads import QuietLock, local_base, members_of, original
 
 if TYPE_CHECKING:
     from gevent.hub import Hub
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Resolver", "install"]
 
 LONGEST_TRY = 5.0  # seconds; what resolv.conf(5) lets a try take where nothing is said
+MOST_SETTINGS = 16  # under which hubs that come later find what those before them have learnt
 
 
 P = ParamSpec("P")
@@ -60,6 +62,9 @@ def _in_plain_types(method: Callable[P, T]) -> Callable[P, T]:
 
 class Resolver:
     """One gevent hub's resolver, with the methods and the manners of gevent's own.
+
+    Those of all hubs share one cache, as long as gevent's settings are the same; each has its own sockets,
+    and its own end.
 
     It does as the system's settings say. `gevent.config.resolver_nameservers` (GEVENT_RESOLVER_NAMESERVERS)
     takes the place of resolv.conf's servers, and `gevent.config.resolver_timeout` (GEVENT_RESOLVER_TIMEOUT)
@@ -121,6 +126,11 @@ class Resolver:
         """As `socket.getnameinfo`: host and service."""
         return self._resolver.getnameinfo(sockaddr, flags)
 
+    @property
+    def resolver(self) -> resolver.Resolver:
+        """The `gdns.Resolver` behind it: `resolve`, `flush`, `stats` and the rest, on this hub."""
+        return self._resolver
+
     # --- its life
 
     def close(self) -> None:
@@ -163,7 +173,7 @@ class _Installation(Switch):
         was_on = self.is_on
         super().undo()
         if was_on and gevent.config.settings["resolver"].__dict__.get("value") is not Resolver:
-            for made in list(_made):
+            for made in members_of(_made):
                 hub = made.hub()
                 if hub is not None and hub._resolver is made:
                     hub.resolver = None  # made anew when next asked for; what is under way goes on
@@ -192,23 +202,41 @@ class _OfGevent(resolver.Resolver):
 
 
 def _resolver_for(hub: GeventHub) -> resolver.Resolver:
+    """One that shares its cache, and what it counts, with those of all hubs under the same settings."""
     servers = _servers(gevent.config.resolver_nameservers)
     total = gevent.config.resolver_timeout
+    if wants_libc("auto"):
+        return resolver.Resolver(lifetime=total, hub=hub)
+    key = (servers, total)
+    with _lock:
+        common = _common.get(key)
+        if common is None:
+            common = _common[key] = _make(servers, total)
+            if len(_common) > MOST_SETTINGS:
+                del _common[next(iter(_common))]  # those who have it keep it
+    return common._for_hub(hub)
+
+
+def _make(servers: tuple[str, ...] | None, total: float | None) -> _OfGevent:
     try:
         if total is None:
-            return _OfGevent(servers, hub=hub)
+            return _OfGevent(servers)
         timeout = min(LONGEST_TRY, total / 2)  # a lost datagram is sent again, however short the time
-        return _OfGevent(servers, timeout=timeout, attempts=ceil(total / timeout), lifetime=total, hub=hub)
+        return _OfGevent(servers, timeout=timeout, attempts=ceil(total / timeout), lifetime=total)
     except ConfigError as error:
         raise ConfigError(
             f"gevent.config.resolver_nameservers, GEVENT_RESOLVER_NAMESERVERS: {error}"
         ) from None
 
 
-def _servers(value: str | Iterable[str] | None) -> list[str] | None:
+_lock = QuietLock()
+_common: dict[tuple[tuple[str, ...] | None, float | None], _OfGevent] = {}
+
+
+def _servers(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
     """The servers named there; None if none is."""
     items = value.split(",") if isinstance(value, str) else (value or ())
-    return [item.strip() for item in items if item.strip()] or None
+    return tuple(item.strip() for item in items if item.strip()) or None
 
 
 # --- threads that end without destroying their hub
@@ -222,7 +250,7 @@ class _Closer:
 
     def __del__(self) -> None:
         if not sys.is_finalizing():
-            for left in list(self.resolvers):
+            for left in members_of(self.resolvers):
                 left.close()
 
 

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack, cast
 from weakref import WeakSet
 
 from gdns import hubs, netdb
@@ -586,6 +586,16 @@ class Resolver:
         """The system's settings with what this resolver was given put over them."""
         base = system.resolv_conf if self._shared.upstreams.addresses is None else ResolvConf()
         return system._replace(resolv_conf=base._replace(**self._overrides))  # type: ignore[arg-type]
+
+    def _for_hub(self, hub: Hub) -> Self:
+        """Another resolver, which shares all but its hub, its look-ups and its end with this one."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        twin._hub = hub
+        twin._is_closed = False
+        twin._local = OfThread(twin._shared.tally)
+        twin._stubs = WeakSet()
+        return twin
 
     # --- the end
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 REST = 0.2  # seconds between two rounds of asking when a round ended with a refused connection
 PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
 WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descriptor to be had
+NO_MEMORY = Outcome(PROBE, UNREACHABLE, detail="out of memory")  # made while there is some
+GONE = Outcome(PROBE, CLOSED)
 STALE_AFTER = 1.8  # seconds after which a stale answer is better than none yet (RFC 8767, section 5)
 
 
@@ -209,10 +211,10 @@ class Stub(Turns):
         if two is not None:
             two.waiters.append(wakes)
         alarm = slot = None
-        if lifetime is not None:
-            alarm = Alarm(waiter)
-            slot = self._put_due(alarm, monotonic() + lifetime)
         try:
+            if lifetime is not None:
+                alarm = Alarm(waiter)
+                slot = self._put_due(alarm, monotonic() + lifetime)
             waiter.park_as(caller)
         finally:
             if slot is not None and alarm is not None:
@@ -258,15 +260,15 @@ class Stub(Turns):
             return flight
         flight.patience = self._patience if group is self.servers.default else group.patience(self.timeout)
         self._flights[key] = flight
-        if group.has_failing:
-            self._probe(now)
         try:
+            if group.has_failing:
+                self._probe(now)
             self._ask_next(flight, now)
             if not self._is_watching and self._flights:
                 self._start()
         except BaseException:  # there was no memory for its deadline: nobody may join what has no end
             if flight.outcome is None:
-                self._land(flight, Outcome(question, UNREACHABLE, detail="out of memory"))
+                self._land(flight, NO_MEMORY)
             raise
         return flight
 
@@ -279,8 +281,9 @@ class Stub(Turns):
             flight.queued_at = server
             server.queue.append(flight)
             if server.refill is None:
-                server.refill = Refill(server)
-                self._put_due(server.refill, now + BUFFERED_FOR)
+                refill = Refill(server)
+                self._put_due(refill, now + BUFFERED_FOR)
+                server.refill = refill
             self._set_due(flight, now + flight.patience if len(flight.plan) > 1 else flight.ends_at)
             return
         self._send(flight, server, now)
@@ -293,15 +296,15 @@ class Stub(Turns):
         try:
             attempt = self._lane.ask(server, flight.question, wishes)
         except (OSError, MemoryError) as error:
-            self._on_want(flight, server, error, now)
+            self._on_want(flight, server, str(error) or "out of memory", now)
             return
+        server.note_sent()
+        attempt.flight = flight
         self.counters.sent += 1
         if flight.attempts > 1:
             self.counters.resent += 1
         if self.hooks.on_query:
             self._tell(self.hooks.on_query, flight.question, server.name)
-        server.note_sent()
-        attempt.flight = flight
         if flight.attempt is not None:
             if flight.earlier is None:
                 flight.earlier = []
@@ -311,9 +314,14 @@ class Stub(Turns):
         if attempt.ended or self._lane.needs_flush():
             self._soon()
 
-    def _on_want(self, flight: Flight, server: Server, error: Exception, now: float) -> None:
-        """There is no descriptor or no memory for a try. There may be in a moment, or another server."""
-        detail = str(error) or "out of memory"
+    def _on_want(self, flight: Flight, server: Server, detail: str, now: float) -> None:
+        """There is no descriptor or no memory for a try. There may be in a moment, for the same server.
+
+        It was never sent, and is no fault of the server; but it counts as one of the tries that a flight has.
+        """
+        flight.attempts -= 1
+        flight.step -= 1
+        flight.steps -= 1
         flight.last_failure = Outcome(flight.question, UNREACHABLE, None, server.name, 0, 0.0, detail)
         flight.note(server.name, detail, 0.0)
         if flight.attempt is None and flight.step >= flight.steps and not flight.earlier:
@@ -322,11 +330,12 @@ class Stub(Turns):
             self._set_due(flight, now + min(flight.patience, WANT_INTERVAL))
 
     def _set_due(self, flight: Flight, due_at: float) -> None:
-        if flight.slot is not None:
-            flight.slot.pop(flight, None)
         if due_at > flight.ends_at or flight.step >= flight.steps:
             due_at = flight.ends_at  # nothing left to begin: it listens to the end
+        former = flight.slot
         flight.slot = self._put_due(flight, due_at)
+        if former is not None and former is not flight.slot:  # last: without memory it falls due as before
+            former.pop(flight, None)
 
     def _on_end(self, attempt: Try, now: float) -> None:
         """A try has ended; what that means for its flight."""
@@ -340,11 +349,17 @@ class Stub(Turns):
                 self._end_probe(asker, attempt)
             return  # else it was given up
         flight = asker
+        if flight.outcome is not None:
+            return
         if attempt is flight.attempt:
             flight.attempt = None
         elif flight.earlier is not None and attempt in flight.earlier:
             flight.earlier.remove(attempt)
         reply = attempt.reply
+        if reply is None and attempt.is_wanting:
+            if flight.attempt is None and flight.queued_at is None:
+                self._on_want(flight, server, attempt.error, now)
+            return
         detail = ""
         if reply is None:
             detail = attempt.error
@@ -411,11 +426,10 @@ class Stub(Turns):
     def _land(self, flight: Flight, outcome: Outcome) -> None:
         """The end of a flight: its other tries are cancelled, its waiters wake in `_deliver`."""
         flight.outcome = outcome
-        if flight.failures is not None:
-            outcome.failures = tuple(flight.failures)
         self._flights.pop(flight.key, None)
         if flight.slot is not None:
             flight.slot.pop(flight, None)
+        self._wake_waiters(flight)  # before all that may fail
         if flight.attempt is not None:
             self._give_up(flight.attempt)
             flight.attempt = None
@@ -424,29 +438,43 @@ class Stub(Turns):
                 self._give_up(attempt)
             flight.earlier = None
         flight.queued_at = None
-        for wakes in flight.waiters:
-            if isinstance(wakes, Both):
-                wakes.missing -= 1
-                if not wakes.missing:
-                    self._waking.append(wakes.waiter)
-            else:
-                self._waking.append(wakes)
+        if outcome is NO_MEMORY:
+            return
         try:  # what goes wrong from here on is no concern of theirs
+            if flight.failures is not None:
+                outcome.failures = tuple(flight.failures)
             if self.cache is not None and outcome.reply is not None:
                 self.cache.put(outcome, flight.wishes, self._era)
             self.counters.note(outcome, bool(flight.waiters) or flight.is_wanted)
             if self.hooks.on_outcome:
                 self._tell(self.hooks.on_outcome, outcome)
         except Exception as error:
-            self.hub.handle_error(self, error)
+            self._report(error)
 
-    def _on_mishap(self, attempt: Try, error: Exception) -> None:
-        """A try that ended could not be dealt with, for want of memory or by our fault: nobody waits on."""
-        self.hub.handle_error(self, error)
-        flight = attempt.flight
-        if isinstance(flight, Flight) and flight.outcome is None:
-            detail = str(error) or type(error).__name__
-            self._land(flight, Outcome(flight.question, UNREACHABLE, None, "", flight.attempts, 0.0, detail))
+    def _wake_waiters(self, flight: Flight) -> None:
+        for wakes in flight.waiters:
+            try:
+                if isinstance(wakes, Both):
+                    wakes.missing -= 1
+                    if not wakes.missing:
+                        self._waking.append(wakes.waiter)
+                else:
+                    self._waking.append(wakes)
+            except MemoryError:
+                self._strand(flight)
+
+    def _on_mishap(self, asker: object, error: Exception) -> None:
+        """What asked could not be dealt with, for want of memory or by our fault: nobody waits on for it."""
+        if isinstance(asker, Flight) and asker.outcome is None:
+            try:
+                detail = str(error) or type(error).__name__
+                outcome = Outcome(asker.question, UNREACHABLE, None, "", asker.attempts, 0.0, detail)
+            except MemoryError:
+                outcome = NO_MEMORY
+            self._land(asker, outcome)
+        elif isinstance(asker, Probe):
+            asker.server.is_probed = False
+        self._report(error)
 
     def _give_up(self, attempt: Try) -> None:
         attempt.flight = None
@@ -469,14 +497,15 @@ class Stub(Turns):
     def _probe(self, now: float) -> None:
         for server in self.servers.to_probe(now):
             server.probed_at = now
+            probe = Probe(server)
             try:
                 attempt = self._lane.ask(server, PROBE, USE_TCP if server.is_tcp else 0)
             except (OSError, MemoryError):
                 continue
-            server.is_probed = True
             server.note_sent()
-            probe = Probe(server, attempt)
+            probe.attempt = attempt
             attempt.flight = probe
+            server.is_probed = True
             probe.slot = self._put_due(probe, now + PROBE_INTERVAL)
             self._soon()
 
@@ -505,29 +534,63 @@ class Stub(Turns):
         elif isinstance(item, Probe):
             item.slot = None
             item.server.is_probed = False
-            self._give_up(item.attempt)
+            if item.attempt is not None:
+                self._give_up(item.attempt)
 
     # --- the end
 
-    def _end(self) -> None:
+    def _end(self) -> bool:
         self._is_retired = False
-        self._rest()
-        self._watch.close()
-        self._lane.close()
-        self._sockets.close()
+        self._land_all()
+        is_on_hub = getcurrent() is self.hub.greenlet
+        if not is_on_hub and (self._waking or self._guests or self._told or self._stranded is not None):
+            try:
+                self.hub.call_soon(self._wake_all)
+            except MemoryError:
+                return False  # then the hub does it when it next looks
+        try:
+            self._rest()
+            self._watch.close()
+        finally:
+            try:
+                self._lane.close()
+            finally:
+                self._sockets.close()
+                if is_on_hub:
+                    self._wake_all()
+        return True
+
+    def _land_all(self) -> None:
+        """End every flight with the status CLOSED. It needs no memory, though it likes to have some."""
         now = monotonic()
-        for flight in list(self._flights.values()):
-            if flight.outcome is None:
+        for flight in self._flights.values():
+            if flight.outcome is not None:
+                continue
+            try:
                 elapsed = now - flight.started_at
-                self._land(
-                    flight, Outcome(flight.question, CLOSED, attempts=flight.attempts, elapsed=elapsed)
-                )
-        for guest in tuple(self._guests):
-            guest.wake()
-        woken = self._next_waking()
-        while woken is not None:
-            woken.wake()
-            woken = self._next_waking()
+                outcome = Outcome(flight.question, CLOSED, attempts=flight.attempts, elapsed=elapsed)
+                flight.outcome = outcome
+                self.counters.note(outcome, bool(flight.waiters) or flight.is_wanted)
+                if self.hooks.on_outcome:
+                    self._tell(self.hooks.on_outcome, outcome)
+                if flight.failures is not None:
+                    outcome.failures = tuple(flight.failures)
+            except Exception:
+                flight.outcome = flight.outcome or GONE
+            if flight.slot is not None:
+                flight.slot.pop(flight, None)
+            if flight.attempt is not None:
+                flight.attempt.flight = None
+            flight.attempt = flight.earlier = flight.queued_at = None  # they end with the lane
+            self._wake_waiters(flight)
+        self._flights.clear()
+
+    def _wake_all(self) -> None:
+        self._wake_stranded()
+        while self._guests:
+            self._guests.pop().wake()
+        while self._waking:
+            self._waking.popleft().wake()
         self._on_told()
 
     def retire(self) -> None:
@@ -575,7 +638,7 @@ class Stub(Turns):
                 del self._flights[flight.key]
         if self._flights or self._guests:
             self._start()
-        if self._is_waking():
+        if self._waking:
             self._sockets.wake()
 
     @property

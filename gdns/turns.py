@@ -21,7 +21,7 @@ from gdns._clock import monotonic
 from gdns._datagram import DatagramLane
 from gdns._sockets import Sockets
 from gdns.deadlines import Deadlines, Slot
-from gdns.flight import Alarm
+from gdns.flight import Alarm, Both, Flight
 from gdns.hubs.waiter import Waiter
 from gdns.threads import QuietLock
 
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
 DATAGRAMS_PER_TURN = 128  # some 3 ms; then other greenlets get their turn
 LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
-
-MOST_AWAKE = (
-    256  # who have been woken, and are still listed: they go together, for each would move all others
-)
 
 LANES = os.environ.get("GDNS_LANES", "both")  # "ares" leaves everything to c-ares
 
@@ -69,11 +65,12 @@ class Turns:
         self._due = Deadlines()
         self._timer: Timer | None = None
         self._timer_at = inf
-        self._waking: list[Waiter] = []  # whose flights have landed,
-        self._woken = 0  # and how many of them are awake already
+        self._waking: deque[Waiter] = deque()  # whose flights have landed, and who are not awake yet
         self._told: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()  # hooks to call
         self._is_delivering = False
         self._is_retired = False
+        self._stranded: Flight | None = None  # the first of those whose waiters there was no memory to list
+        self._is_unarmed = False  # there was no memory for the timer
         self._open()
 
     def _open(self) -> None:
@@ -94,16 +91,16 @@ class Turns:
         """A try has ended."""
         raise NotImplementedError
 
-    def _on_mishap(self, attempt: Try, error: Exception) -> None:
-        """Dealing with a try that ended has failed."""
+    def _on_mishap(self, asker: object, error: Exception) -> None:
+        """Dealing with a try of `asker` that ended, or with what fell due, has failed."""
         raise NotImplementedError
 
     def _fall_due(self, item: object, now: float) -> None:
         """Something that was put in by `_put_due` has fallen due; alarms are seen to already."""
         raise NotImplementedError
 
-    def _end(self) -> None:
-        """End everything; called once, in the hub's thread."""
+    def _end(self) -> bool:
+        """End everything, in the hub's thread; False if that has to be done in the hub's next turn."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -117,7 +114,9 @@ class Turns:
             return
         if self._is_in_own_thread():
             self._is_over = True
-            self._end()
+            if not self._end():
+                self._is_over = False
+                self._sockets.wake()
         else:
             self._sockets.wake()
 
@@ -145,7 +144,12 @@ class Turns:
         if self.is_closed:
             self.close()  # another thread has said so
             return
-        self._sockets.poll(DATAGRAMS_PER_TURN)
+        try:
+            if self._is_unarmed:
+                self._arm()
+            self._sockets.poll(DATAGRAMS_PER_TURN)
+        except Exception as error:
+            self._report(error)
         self._deliver()
 
     def _deliver(self) -> None:
@@ -158,27 +162,30 @@ class Turns:
         try:
             while True:
                 if lane.needs_flush():
-                    lane.flush()
+                    try:
+                        lane.flush()
+                    except Exception as error:
+                        self._report(error)
                 attempt = lane.take_ended()
-                if attempt is None and not self._is_waking() and not self._told:
+                if attempt is None and not self._waking and not self._told and self._stranded is None:
                     break
                 while attempt is not None:
                     try:
                         self._on_end(attempt, now)
                     except Exception as error:
-                        self._on_mishap(attempt, error)
+                        self._on_mishap(attempt.flight, error)
                     attempt = lane.take_ended()
                 while self._told:
                     self._call_hook()
-                while now < ends_at:
-                    woken = self._next_waking()
-                    if woken is None:
-                        break
+                while self._waking and now < ends_at:
+                    woken = self._waking.popleft()
                     if is_on_hub:
                         woken.wake_on_hub()
                     else:
                         woken.wake()
                     now = monotonic()
+                if self._stranded is not None and now < ends_at:
+                    self._wake_stranded()
                 if self.is_closed:
                     break  # by one who woke, or by a hook
                 if now >= ends_at:
@@ -194,41 +201,31 @@ class Turns:
         elif self._is_watching and not self._is_busy():
             self._rest()
 
-    def _is_waking(self) -> bool:
-        """Whether anybody is to be woken."""
-        return self._woken < len(self._waking)
-
-    def _next_waking(self) -> Waiter | None:
-        """Who is to be woken next, in the order in which they are told of; None if there is nobody."""
-        waking = self._waking
-        woken = self._woken
-        if woken >= len(waking):
-            return None
-        waiter = waking[woken]
-        self._woken = woken + 1
-        if self._woken == len(waking) or self._woken >= MOST_AWAKE:
-            self._woken = 0
-            del waking[: woken + 1]  # not `clear`: another thread may have just added to it
-        return waiter
-
     def _on_timer(self) -> None:
         self._timer = None
         self._timer_at = inf
         if self.is_closed:
             self.close()
             return
-        self._on_ready()  # first what has arrived: an answer that is here is not late
-        now = monotonic()
-        for slot in self._due.pop(now):
-            for item in tuple(slot):
-                if item in slot:  # else it was taken out while those before it were dealt with
-                    del slot[item]
-                    if isinstance(item, Alarm):
-                        item.waiter.wake()
-                    else:
-                        self._fall_due(item, now)
-        self._deliver()
-        self._arm()
+        try:
+            self._on_ready()  # first what has arrived: an answer that is here is not late
+            now = monotonic()
+            slot = self._due.fallen(now)
+            while slot is not None:
+                for item in tuple(slot):
+                    if item in slot:  # else it was taken out while those before it were dealt with
+                        del slot[item]
+                        if isinstance(item, Alarm):
+                            item.waiter.wake()
+                        else:
+                            try:
+                                self._fall_due(item, now)
+                            except Exception as error:
+                                self._on_mishap(item, error)
+                slot = self._due.fallen(now)
+            self._deliver()
+        finally:
+            self._arm()  # what is left has its time, too
 
     def _put_due(self, item: object, due_at: float) -> Slot:
         slot = self._due.put(item, due_at)
@@ -244,9 +241,16 @@ class Turns:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._timer_at = next_at
+        self._timer_at = inf
+        self._is_unarmed = False
         if next_at != inf:
-            self._timer = self.hub.call_later(max(0.0, next_at - monotonic()), self._on_timer)
+            try:
+                self._timer = self.hub.call_later(max(0.0, next_at - monotonic()), self._on_timer)
+            except BaseException:
+                self._is_unarmed = True
+                self._sockets.wake()  # needs no memory: it is tried again in the hub's next turn
+                raise
+            self._timer_at = next_at
 
     def _start(self) -> None:
         self._watch.start()
@@ -269,13 +273,40 @@ class Turns:
     def _soon(self) -> None:
         """Deliver in the hub's next turn: tries wait to be sent, or have ended."""
         if not self._is_delivering and not self._is_due_soon:
-            self._is_due_soon = True
             self.hub.call_soon(self._on_soon)
+            self._is_due_soon = True
 
     def _on_soon(self) -> None:
         self._is_due_soon = False
         if not self._is_delivering and not self.is_closed:
             self._deliver()
+
+    # --- without memory
+
+    def _strand(self, flight: Flight) -> None:
+        """Have everybody woken who waits for a flight that has landed, without listing them."""
+        if flight is not self._stranded:
+            flight.next_stranded = self._stranded
+            self._stranded = flight
+
+    def _wake_stranded(self) -> None:
+        while self._stranded is not None:
+            flight = self._stranded
+            self._stranded = flight.next_stranded
+            flight.next_stranded = None
+            for wakes in flight.waiters:  # some may be awake already, which does no harm
+                if isinstance(wakes, Both):
+                    if not wakes.missing:
+                        wakes.waiter.wake()
+                else:
+                    wakes.wake()
+
+    def _report(self, error: Exception) -> None:
+        """Tell the hub of an error that must not keep the others from being dealt with."""
+        try:  # noqa: SIM105 (suppress() would be made of memory, too)
+            self.hub.handle_error(self, error)
+        except MemoryError:
+            pass  # there is none to tell of it, either
 
     # --- hooks
 

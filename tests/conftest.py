@@ -8,6 +8,8 @@ from pathlib import Path
 import gevent
 import pytest
 
+# not left to the entry point, which only an installed gdns has
+from _gdns_pytest_plugin import _gdns_server_process, dns_server, gdns_override, gdns_resolver  # noqa: F401
 from gdns.config import System
 from gdns.hosts import HostsFile
 from gdns.hubs import NativeHub, Task
@@ -21,19 +23,6 @@ from gdns.testing import Server
 MakeNss = Callable[..., Nss]
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-
-
-@pytest.fixture(scope="session")
-def _dns_server_process() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
-def dns_server(_dns_server_process: Server) -> Server:
-    """A server that has one zone, the empty `example.`, and has seen nothing; its process serves all."""
-    _dns_server_process.reset({"example.": {}})
-    return _dns_server_process
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +89,7 @@ def run_all(runner: NativeRunner | GeventRunner) -> Callable[..., list[object]]:
 
 
 @pytest.fixture
-def make_nss(dns_server: Server, tmp_path: Path) -> Iterator[MakeNss]:
+def make_nss(dns_server: Server, tmp_path: Path) -> Iterator[MakeNss]:  # noqa: F811
     """Make the sources of names of a system whose files hold these texts; its server is `dns_server`."""
     made: list[Stub] = []
 

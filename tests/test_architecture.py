@@ -21,6 +21,7 @@ LAYERS = (
         "cache",
         "config",
         "deadlines",
+        "descriptors",
         "endpoints",
         "entries",
         "errors",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,15 +17,20 @@ import dns.message
 import dns.rrset
 import pytest
 
+import gdns
 from gdns import _wire
 from gdns import outcome as status
-from gdns.cli import grammar
-from gdns.cli.dig import servers_for
-from gdns.cli.grammar import Request, UsageError
+from gdns.cli import VERBS, Verb, grammar
+from gdns.cli.grammar import PLUS, REFUSED, Request, Shown
+from gdns.cli.nameservers import servers_for
+from gdns.cli.paint import paint_for
 from gdns.cli.report import Report, as_dig, as_json, failure
+from gdns.cli.usage import UsageError
 from gdns.outcome import Outcome
 from gdns.resolvconf import ResolvConf
-from gdns.testing import Server, rcode, silent, truncated
+from gdns.testing import Server, cookies, rcode, silent, truncated
+from tests.command import call
+from tests.test_system import WITHOUT_EXTENSIONS
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 30.0  # seconds after which a test fails rather than waits on
@@ -46,7 +52,13 @@ def start(*words: str) -> subprocess.Popen[str]:
 
 def steady(text: str) -> str:
     """The output with `*` in the place of what differs from run to run."""
-    for pattern in (r"(?<=, id: )\d+", r"(?<=time: )\d+", r"(?<=127\.0\.0\.1#)\d+"):
+    for pattern in (
+        r"(?<=, id: )\d+",
+        r"(?<=time: )\d+",
+        r"(?<=127\.0\.0\.1#)\d+",
+        r"(?<=WHEN: ).+",
+        r"(?<=COOKIE: )\w+",
+    ):
         text = re.sub(pattern, "*", text)
     return text
 
@@ -74,6 +86,39 @@ def steady(text: str) -> str:
         ("www.example +tcp", Request("www.example", is_tcp=True)),
         ("--timeout 0.5 --attempts 3 www.example", Request("www.example", timeout=0.5, attempts=3)),
         ("www.example +timeout=2 +tries=1", Request("www.example", timeout=2.0, attempts=1)),
+        ("www.example +time=2 +retry=0", Request("www.example", timeout=2.0, attempts=1)),
+        ("www.example +vc", Request("www.example", is_tcp=True)),
+        ("www.example +tcp +notcp", Request("www.example")),
+        ("--json --color=never www.example", Request("www.example", is_json=True, color="never")),
+        ("-t mx www.example -c ch", Request("www.example", "MX", "CH")),
+        ("-q mx -t txt", Request("mx", "TXT")),
+        ("-p 5353 @192.0.2.53 www.example", Request("www.example", server="192.0.2.53", port=5353)),
+        ("-b 192.0.2.9#5300 www.example", Request("www.example", source="192.0.2.9", source_port=5300)),
+        ("-b ::1 www.example", Request("www.example", source="::1")),
+        (
+            "+dnssec +norec +cd +ad www.example",
+            Request(
+                "www.example",
+                wants_dnssec=True,
+                wants_recursion=False,
+                checking_disabled=True,
+                authentic_data=True,
+            ),
+        ),
+        (
+            "+edns=0 +nsid +subnet=192.0.2.0/24 www.example",
+            Request("www.example", edns=True, wants_nsid=True, subnet="192.0.2.0/24"),
+        ),
+        ("+noedns www.example", Request("www.example", edns=False)),
+        (
+            "+search +ndots=3 +domain=Corp.example www",
+            Request("www", search=True, ndots=3, domain="Corp.example"),
+        ),
+        ("+noall +ans www.example", Request("www.example", shown=Shown(*[False] * 3, True, *[False] * 3))),
+        (
+            "+nocomm +nottl +multi www.example",
+            Request("www.example", shown=Shown(comments=False, ttl=False, multiline=True)),
+        ),
         ("-x 192.0.2.7", Request("7.2.0.192.in-addr.arpa.", "PTR")),
         ("-x 192.0.2.7 txt", Request("7.2.0.192.in-addr.arpa.", "TXT")),
         ("-x 2001:db8::1", Request("1." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa.", "PTR")),
@@ -102,7 +147,25 @@ def test_the_words_of_a_lookup_come_in_any_order(words: str, expected: Request) 
         ("-x 192.0.2.7 a.example", "one name at a time"),
         ("-4 -6 a.example", "not allowed with"),
         ("+short --json a.example", "not allowed with"),
-        ("+shirt a.example", "unrecognized arguments: +shirt"),
+        ("+shirt a.example", "unrecognized option +shirt: gdns --help lists those there are"),
+        ("+ a.example", "unrecognized option +"),
+        ("+no a.example", "unrecognized option +no"),
+        ("+dns a.example", "+dns could be +dns64prefix or +dnssec: write more of it"),
+        ("+trace a.example", "+trace is not for gdns: gdns asks resolvers only"),
+        ("+yaml a.example", "use --json"),
+        ("+nosplit a.example", "+nosplit is not for gdns"),
+        ("+time a.example", "+time needs a value: +timeout=S"),
+        ("+time=soon a.example", "+time=soon: soon is not a positive number of seconds"),
+        ("+notime a.example", "+notime means nothing"),
+        ("+short=1 a.example", "+short takes no value; leave out =1"),
+        ("+edns=1 a.example", "version 0 is the only one of EDNS"),
+        ("-t FOO a.example", "-t FOO: there is no such type; one without a name is written TYPE65280"),
+        ("-c FOO a.example", "-c FOO: there is no such class"),
+        ("-p 0 a.example", "0 is not a port from 1 to 65535"),
+        ("-b 192.0.2.1#x a.example", "-b: x is not a port"),
+        ("-f names.txt", "-f is not for gdns: `gdns bulk FILE` looks up the names in a file"),
+        ("-y hmac:key:secret a.example", "-y is not for gdns: gdns does not sign queries (TSIG); use dig"),
+        ("--color=mauve a.example", "invalid choice: 'mauve'"),
         ("--tc a.example", "unrecognized arguments: --tc"),
         ("-5 a.example", "unrecognized arguments: -5"),
         ("--timeout 0 a.example", "0 is not a positive number of seconds"),
@@ -119,7 +182,112 @@ def test_words_that_make_no_lookup_are_refused_with_the_reason(words: str, said:
     assert said in str(caught.value)
 
 
+def test_every_option_of_dig_is_obeyed_or_told_what_to_do_instead() -> None:
+    theirs = subprocess.run(["dig", "-h"], capture_output=True, text=True) if shutil.which("dig") else None
+    if theirs is None:
+        pytest.skip("dig is not installed")
+    names = re.findall(r"^\s*\+\[?(?:no\]?)?([\w-]+)", theirs.stdout, re.MULTILINE)
+    assert len(names) > 50
+    known = {*PLUS, *REFUSED, *grammar._SAME}
+    assert len([name for name in names if name not in known]) < 5  # of a newer dig
+    for name in known.intersection(names):
+        value = {"retry": "=1", "time": "=1", "timeout": "=1", "tries": "=1", "ndots": "=1"}.get(name, "")
+        value = value or ("=x" if PLUS.get(grammar._SAME.get(name, name), ("", "", ""))[2] else "")
+        words = [f"+{name}{value}", "www.example"]
+        if grammar._SAME.get(name, name) in REFUSED:
+            with pytest.raises(UsageError, match=f"\\+{name} is not for gdns: "):
+                grammar.read(words, TYPES.__contains__)
+        else:
+            assert grammar.read(words, TYPES.__contains__).name == "www.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "port", "expected"),
+    [
+        ("192.0.2.1", None, "192.0.2.1:53"),
+        ("192.0.2.1:5353", None, "192.0.2.1:5353"),
+        ("192.0.2.1#5353", None, "192.0.2.1:5353"),
+        ("192.0.2.1", 5353, "192.0.2.1:5353"),
+        ("tcp://192.0.2.1", 5353, "192.0.2.1:5353"),
+        ("2001:db8::1", None, "[2001:db8::1]:53"),
+        ("2001:db8::1#5353", None, "[2001:db8::1]:5353"),
+        ("[2001:db8::1]:5353", None, "[2001:db8::1]:5353"),
+        ("2001:db8::1", 5353, "[2001:db8::1]:5353"),
+        ("localhost#5353", None, "127.0.0.1:5353"),
+        ("localhost:5353", None, "127.0.0.1:5353"),
+        ("localhost", 5353, "127.0.0.1:5353"),
+    ],
+)
+def test_a_server_is_written_with_its_port_in_any_way(text: str, port: int | None, expected: str) -> None:
+    family = socket.AF_INET if "localhost" in text else socket.AF_UNSPEC
+    assert [str(server) for server in servers_for(text, family, port, ResolvConf())] == [expected]
+
+
+def test_a_port_is_given_once() -> None:
+    for text in ("192.0.2.1:53", "192.0.2.1#53", "[::1]:53", "localhost:53", "tcp://192.0.2.1:53"):
+        with pytest.raises(UsageError, match="given twice: leave out -p"):
+            servers_for(text, socket.AF_UNSPEC, 5353, ResolvConf())
+
+
 # What is printed
+
+
+COMPARED = (
+    "www.example",
+    "www.example AAAA +dnssec",
+    "example MX",
+    "example TXT",
+    "example SOA +multiline",
+    "nope.example",
+    "a-very-long-name-indeed.example",
+    "www.example +noall +answer",
+    "+noall +ans +auth nope.example",
+    "www.example +short",
+    "www.example +nottlid",
+    "www.example +noclass",
+    "www.example +nottlid +noclass",
+    "www.example +ttlunits",
+    "www.example +nostats +noquestion",
+    "www.example +norecurse +cdflag",
+    "www.example +tcp",
+    "-x 192.0.2.7",
+    "-t mx example",
+    "-q example -t txt",
+    "cookies.example +edns=0",
+)
+
+
+@pytest.mark.skipif(shutil.which("dig") is None, reason="dig is not installed")
+def test_the_output_is_digs_to_the_letter(dns_server: Server) -> None:
+    dns_server.reset(
+        {
+            "www.example.": {"A": ["192.0.2.7", "192.0.2.8"], "AAAA": "2001:db8::7"},
+            "a-very-long-name-indeed.example.": {"CNAME": "www.example."},
+            "example.": {
+                "SOA": "ns.example. host.example. 1 7200 900 1209600 300",
+                "MX": ["10 mail.example.", "20 mail2.example."],
+                "TXT": '"a b" "c;d"',
+            },
+        }
+    )
+    dns_server.fault("cookies.example.", cookies())
+
+    def body(text: str) -> str:
+        """Without the first lines, which name the program."""
+        at = text.find(";; Got answer:")
+        return steady(text[at:] if at >= 0 else "\n".join(text.splitlines()[-9:])).strip()
+
+    def as_dig_has_it(words: list[str]) -> tuple[str, str]:
+        # dig has EDNS, cookies and AD on by default
+        quiet = ["+noad", "+noedns"] if not {"+dnssec", "+edns=0"} & {*words} else ["+noad"]
+        quiet += ["+nocookie"] if "+dnssec" in words else []
+        command = ["dig", f"@{dns_server.host}", "-p", str(dns_server.port), *quiet, *words]
+        theirs = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        return body(theirs.stdout), body(call(f"@{dns_server.address}", "--color=never", *words).out)
+
+    for line in COMPARED:
+        theirs, ours = as_dig_has_it(line.split())
+        assert ours == theirs, line
 
 
 def test_a_reply_is_printed_as_dig_prints_it(dns_server: Server) -> None:
@@ -128,35 +296,47 @@ def test_a_reply_is_printed_as_dig_prints_it(dns_server: Server) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert (
         steady(done.stdout)
-        == """\
+        == f"""\
+
+; <<>> gdns {gdns.__version__} <<>> @{dns_server.address} example MX
+;; Got answer:
 ;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: *
 ;; flags: qr aa rd ra; QUERY: 1, ANSWER: 2, AUTHORITY: 0, ADDITIONAL: 0
 
 ;; QUESTION SECTION:
-;example. IN MX
+;example.\t\t\tIN\tMX
 
 ;; ANSWER SECTION:
-example. 60 IN MX 10 mail.example.
-example. 60 IN MX 20 mail2.example.
+example.\t\t60\tIN\tMX\t10 mail.example.
+example.\t\t60\tIN\tMX\t20 mail2.example.
 
 ;; Query time: * msec
 ;; SERVER: 127.0.0.1#*(127.0.0.1) (UDP)
+;; WHEN: *
 ;; MSG SIZE  rcvd: 82
+
 """
     )
 
 
 def test_a_negative_answer_is_printed_with_its_authority(dns_server: Server) -> None:
     done = run(f"@{dns_server.address}", "nowhere.example")
-    assert (done.returncode, done.stderr) == (1, "gdns: nowhere.example: no such name (NXDOMAIN)\n")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "gdns: nowhere.example: no such name (NXDOMAIN); "
+        "`gdns explain` shows what else the system would try\n"
+    )
     assert "status: NXDOMAIN" in done.stdout
-    assert ";; AUTHORITY SECTION:\nexample. 60 IN SOA " in done.stdout
+    assert ";; AUTHORITY SECTION:\nexample.\t\t60\tIN\tSOA\t" in done.stdout
 
 
 def test_a_name_without_the_type_is_a_negative_answer_too(dns_server: Server) -> None:
     dns_server.add("www.example. 60 A 192.0.2.7")
     done = run(f"@{dns_server.address}", "www.example", "MX")
-    assert (done.returncode, done.stderr) == (1, "gdns: www.example: no MX records\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "gdns: www.example: no MX records; ask for another type with -t\n",
+    )
     assert "status: NOERROR" in done.stdout
 
 
@@ -188,6 +368,7 @@ def test_json_is_one_object(dns_server: Server) -> None:
             {"name": "www.example.", "ttl": 30, "class": "IN", "type": "A", "data": "192.0.2.7"},
         ],
         "authority": [],
+        "additional": [],
         "server": dns_server.address,
         "transport": "udp",
         "attempts": 1,
@@ -218,12 +399,14 @@ def test_edns_and_its_extended_errors_are_printed() -> None:
     assert isinstance(reply, _wire.Reply)
     outcome = Outcome(question, status.SERVFAIL, reply, "192.0.2.53:53", 2, 0.25, "", "udp")
     report = Report(Request("www.example"), outcome, dns.message.from_wire(wire))
-    assert "ADDITIONAL: 1\n\n;; OPT PSEUDOSECTION:\n; EDNS: version: 0, flags:; udp: 1232\n; EDE 22" in (
-        as_dig(report)
-    )
+    assert (
+        "ADDITIONAL: 1\n\n;; OPT PSEUDOSECTION:\n; EDNS: version: 0, flags:; udp: 1232\n"
+        "; EDE: 22 (No Reachable Authority): (all are down)\n"
+    ) in as_dig(report)
     assert json.loads(as_json(report))["ede"] == [{"code": 22, "text": "all are down"}]
     assert failure(report, ["192.0.2.53:53"]) == (
-        "no answer for www.example A: 192.0.2.53:53 said SERVFAIL (EDE 22: all are down) (2 attempts)"
+        "no answer for www.example A: 192.0.2.53:53 said SERVFAIL (EDE 22: all are down) (2 attempts); "
+        "ask another @server; `gdns doctor` shows how each is doing"
     )
 
 
@@ -267,14 +450,14 @@ def test_a_server_may_be_called_by_its_name(dns_server: Server) -> None:
 )
 def test_of_the_configured_servers_only_those_of_the_family_are_asked(family: int, hosts: list[str]) -> None:
     resolv_conf = ResolvConf(nameservers=("192.0.2.1", "2001:db8::1"))
-    servers = servers_for(Request("www.example", family=family), resolv_conf)
+    servers = servers_for(None, family, None, resolv_conf)
     assert [server.host for server in servers] == hosts
 
 
 def test_a_special_use_name_is_answered_without_a_server(dns_server: Server) -> None:
     done = run(f"@{dns_server.address}", "localhost")
     assert done.returncode == 0
-    assert "localhost. 10800 IN A 127.0.0.1\n" in done.stdout
+    assert "localhost.\t\t10800\tIN\tA\t127.0.0.1\n" in done.stdout
     assert ";; SERVER: none" in done.stdout
     assert dns_server.questions == []
 
@@ -293,7 +476,8 @@ def test_silence_is_reported_in_one_line(dns_server: Server) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert re.fullmatch(
         rf"gdns: no answer for www\.example A: {re.escape(dns_server.address)} "
-        r"did not answer within 0\.[2-9] s \(2 attempts\)\n",
+        r"did not answer within 0\.[2-9] s \(2 attempts\); try --tcp or another @server; "
+        r"`gdns doctor` shows who answers\n",
         done.stderr,
     )
 
@@ -307,7 +491,7 @@ def test_a_refusing_port_is_reported_in_one_line(dns_server: Server) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == (
         f"gdns: no answer for www.example A: {dns_server.address} cannot be reached "
-        "(Connection refused; 1 attempt)\n"
+        "(Connection refused; 1 attempt); check address and port; `gdns doctor` shows who answers\n"
     )
 
 
@@ -317,7 +501,8 @@ def test_the_reply_of_a_server_in_trouble_is_printed_although_it_is_no_answer(dn
     assert done.returncode == 3
     assert "status: SERVFAIL" in done.stdout
     assert done.stderr == (
-        f"gdns: no answer for www.example A: {dns_server.address} said SERVFAIL (1 attempt)\n"
+        f"gdns: no answer for www.example A: {dns_server.address} said SERVFAIL (1 attempt); "
+        "ask another @server; `gdns doctor` shows how each is doing\n"
     )
 
 
@@ -383,7 +568,7 @@ def test_a_reader_that_has_gone_is_no_reason_to_complain(zone_server: Server) ->
 def test_without_words_it_says_how_it_is_used() -> None:
     done = run()
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("usage: gdns [@server[:port]] [type] [class] name")
+    assert done.stderr.startswith("usage: gdns [@server] [type] [class] name")
 
 
 def test_help_lists_the_verbs_and_the_exit_statuses() -> None:
@@ -395,6 +580,112 @@ def test_help_lists_the_verbs_and_the_exit_statuses() -> None:
 
 def test_version_names_the_c_ares_in_use_and_its_file() -> None:
     done = run("--version")
-    found = re.fullmatch(r"gdns \d+\.\d+\.\d+\S*, c-ares 1\.\d+\.\d+ from (.+)\n", done.stdout)
+    found = re.fullmatch(
+        r"gdns \d+\.\d+\.\d+\S*\nc-ares 1\.\d+\.\d+ from (.+)\nPython 3\.\S+ \(\w+\)\n"
+        r"greenlet \S+, gevent \S+, eventlet \S+, dnspython \S+, pycares \S+\n",
+        done.stdout,
+    )
     assert found is not None
     assert Path(found[1]).is_file()
+
+
+def test_every_verb_has_its_help() -> None:
+    for verb in VERBS:
+        done = call(verb, "--help")
+        assert (done.status, done.err) == (0, ""), verb
+        assert done.out.startswith(f"usage: gdns {verb} "), verb
+
+
+def test_a_bug_is_one_line_that_asks_for_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VERBS, "demo", Verb("gdns.cli.nowhere", ""))
+    missing = call("demo")
+    assert (missing.status, missing.out) == (3, "")
+    assert re.fullmatch(r"gdns: .*; install gdns-resolver and pycares again.*\n", missing.err)
+    monkeypatch.setitem(VERBS, "demo", Verb("gdns.cli.table", ""))  # which has no main
+    bug = call("demo")
+    assert (bug.status, bug.out) == (70, "")
+    assert re.fullmatch(r"gdns: this is a bug of gdns, please report it.*AttributeError.*\n", bug.err)
+    monkeypatch.setenv("GDNS_TRACEBACK", "1")
+    assert "Traceback" in call("demo").err
+
+
+# In colour
+
+
+def test_colour_is_for_terminals_and_who_asks_for_it(dns_server: Server) -> None:
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    at = f"@{dns_server.address}"
+    plain = call(at, "www.example", "+short")
+    assert plain.out == "192.0.2.7\n"
+    painted = call(at, "www.example", "+short", "--color=always")
+    assert painted.out == "\x1b[32m192.0.2.7\x1b[0m\n"
+    whole = call(at, "www.example", "--color", "always").out
+    assert (
+        steady(re.sub(r"\x1b\[[\d;]*m", "", whole)).splitlines()[2:]
+        == (steady(call(at, "www.example").out).splitlines()[2:])
+    )
+
+
+def test_a_terminal_gets_colour_unless_the_environment_says_no() -> None:
+    controller, terminal = os.openpty()
+    with open(controller, "rb"), open(terminal, "w") as stream:
+        assert paint_for("auto", stream, {"TERM": "xterm"}).is_on
+        assert not paint_for("auto", stream, {"TERM": "xterm", "NO_COLOR": "1"}).is_on
+        assert paint_for("always", stream, {"NO_COLOR": "1"}).is_on
+        assert not paint_for("auto", stream, {"TERM": "dumb"}).is_on
+        assert not paint_for("never", stream, {"TERM": "xterm"}).is_on
+
+
+def test_what_strangers_write_never_reaches_the_terminal_as_commands(dns_server: Server) -> None:
+    done = call(f"@{dns_server.address}", "a\x1b[2Jb.example")
+    assert "\x1b" not in done.out + done.err
+
+
+# What is asked with options
+
+
+def test_dnssec_and_edns_are_asked_for(dns_server: Server) -> None:
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    at = f"@{dns_server.address}"
+    assert "; EDNS: version: 0, flags: do; udp:" in call(at, "www.example", "+dnssec").out
+    assert "; EDNS: version: 0, flags:; udp:" in call(at, "www.example", "+edns").out
+    assert "EDNS" not in call(at, "www.example", "+noedns").out
+    assert [query.edns for query in dns_server.queries] == [True, True, False]
+
+
+def test_flags_search_list_and_source_port_are_those_asked_for(dns_server: Server) -> None:
+    dns_server.add("www.corp.example. 60 A 192.0.2.7")
+    at = f"@{dns_server.address}"
+    assert call(at, "www", "+domain=corp.example", "+short").out == "192.0.2.7\n"
+    dns_server.clear()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    call(at, "www.corp.example", "+norec", "+cd", "+ad", "-b", f"127.0.0.1#{port}")
+    (query,) = dns_server.queries
+    assert (query.flags & 0x0130, query.port) == (0x0030, port)
+
+
+def test_a_source_that_is_not_of_this_host_gets_one_line(dns_server: Server) -> None:
+    done = call(f"@{dns_server.address}", "www.example", "-b", "192.0.2.99")
+    assert (done.status, done.out) == (2, "")
+    assert "-b 192.0.2.99: " in done.err
+    assert "leave it out, or name one of this host" in done.err
+
+
+# Without the engine
+
+
+def test_without_the_extension_modules_it_says_so_and_the_rest_still_serves() -> None:
+    def run_without(*words: str) -> subprocess.CompletedProcess[str]:
+        program = f"{WITHOUT_EXTENSIONS}\nfrom gdns.cli import main\nsys.exit(main({words!r}))"
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+
+    looked_up = run_without("@127.0.0.1", "www.example")
+    assert (looked_up.returncode, looked_up.stdout) == (3, "")
+    assert re.fullmatch(r"gdns: the engine cannot be loaded: .*; `gdns doctor` says more\n", looked_up.stderr)
+    examined = run_without("doctor", "www.example")
+    assert examined.returncode == 1
+    assert "  problem  gdns' engine cannot be loaded: " in examined.stdout
+    assert run_without("--help").returncode == run_without("--version").returncode == 0

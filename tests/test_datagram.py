@@ -242,10 +242,13 @@ REPEAT = """
 @pytest.mark.skipif(
     "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps malloc to itself"
 )
+@pytest.mark.parametrize("replies", ["whole", "truncated"])
 @pytest.mark.parametrize("when", ["asked", "read"])
 @pytest.mark.parametrize("at_once", [1, 184])
-def test_an_allocation_that_fails_leaves_the_next_question_its_port(dns_server, at_once, when):
+def test_an_allocation_that_fails_leaves_the_next_question_its_port(dns_server, at_once, when, replies):
     dns_server.add("*.example. 60 A 192.0.2.7")
+    if replies == "truncated":
+        dns_server.fault(None, truncated())
     program = PRELUDE + dedent(REPEAT)
     done = failing.run(program, dns_server.address, str(at_once), when, PYTHONMALLOC="malloc")
     assert done.returncode == 0, done.stderr

@@ -191,7 +191,7 @@ def test_the_demo_takes_other_zones(tmp_path: Path, without_namespaces: tuple[st
 def test_bad_words_after_the_verb_get_one_line(words: list[str]) -> None:
     done = run_demo(*words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"gdns: .*\(see gdns --help\)\n", done.stderr)
+    assert re.fullmatch(r"gdns demo: .*\(see gdns demo --help\)\n", done.stderr)
 
 
 def test_a_server_that_is_down_counts_as_failure(dns_server: Server) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
 import pytest
 
 from gdns._ares import USE_0X20, USE_EDNS, USE_TCP
+from gdns.testing import Server, silent
 from tests import failing
 
 # What is asked while calls fail, on each hub, and then once more in peace.
@@ -89,6 +91,7 @@ CALLS = {
     "eventfd": ("EMFILE", "ENFILE", "ENOMEM"),
     "getsockname": ("ENOBUFS",),
     "setsockopt": ("ENOBUFS", "ENOPROTOOPT"),
+    "getrandom": ("EINTR", "ENOSYS"),
 }
 
 
@@ -101,6 +104,7 @@ def test_a_system_call_that_fails_loses_no_look_up(dns_server, call):
         "sendmmsg": [0],
         "send": [USE_EDNS, USE_TCP],
         "getsockname": [USE_EDNS],
+        "getrandom": [0, USE_0X20],
     }.get(call, [0, USE_TCP, USE_EDNS])
     cases = [
         [call, nth, count, error, wish]
@@ -115,6 +119,51 @@ def test_a_system_call_that_fails_loses_no_look_up(dns_server, call):
     result = json.loads(done.stdout)
     assert result["failed"] == []
     assert result["hit"] > len(cases) // 2  # the calls did fail
+
+
+WANT = """
+import json, sys
+from gdns._ares import USE_EDNS, USE_TCP
+from gdns._wire import Question
+from gdns.hubs import NativeHub
+from gdns.servers import ServerAddress, Servers
+from gdns.stub import Stub
+
+hub = NativeHub.of_this_thread()
+addresses = [ServerAddress.parse(address) for address in sys.argv[1:3]]
+said = []
+for wishes in (0, USE_TCP, USE_EDNS):
+    for call, error in (
+        ("socket", "EMFILE"), ("socket", "ENFILE"), ("socket", "ENOBUFS"), ("socket", "ENOMEM"),
+        ("socket", "EACCES"), ("sendmmsg" if not wishes else "send", "ENOBUFS"),
+    ):
+        stub = Stub(hub, Servers(addresses), timeout=1.0, attempts=2, wishes=wishes)
+        question = Question(f"{call}-{error}-{wishes}.example.".lower(), 1)
+        fail_call(call, 1, 1, getattr(errno, error))
+        one = stub.query(question)
+        failing = [server.name for server in stub.servers.all if server.failed_at]
+        fail_call(call, 1, -1, getattr(errno, error))
+        stub.close()  # and with it the connection that it has
+        stub = Stub(hub, Servers(addresses), timeout=0.3, attempts=1, wishes=wishes)
+        none = stub.query(Question("none.example.", 1))
+        stub.close()
+        fail_call(call, 0, 0, 0)
+        said.append([call, error, wishes, one.addresses, one.server, failing,
+                     none.status.value, none.detail, none.attempts])
+print(json.dumps(said))
+"""
+
+
+def test_a_want_of_this_host_is_no_fault_of_the_server_and_sends_nothing_to_another(dns_server):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    with Server(["*.example. 60 A 192.0.2.8"]) as other:
+        done = failing.run(WANT, dns_server.address, other.address)
+        assert done.returncode == 0, done.stderr
+        for call, error, wishes, addresses, server, failed, status, *said in json.loads(done.stdout):
+            where = f"{call}: {error}, wishes {wishes}"
+            assert (addresses, server, failed) == (["192.0.2.7"], dns_server.address, []), where
+            assert (status, said) == ("unreachable", [os.strerror(getattr(errno, error)), 0]), where
+        assert other.questions == []
 
 
 # Memory
@@ -238,3 +287,90 @@ def test_an_allocation_that_fails_costs_no_more_than_a_try(dns_server, layer, wi
     assert result["descriptors"] == 0
     assert result["steps"] > 20
     assert result["answered"] > 0
+
+
+ENGINE = """
+import json, os, select, sys, time
+import gdns.turns
+from gdns._wire import Question
+from gdns.hubs import NativeHub
+from gdns.outcome import CLOSED, TIMEOUT, UNREACHABLE
+from gdns.servers import ServerAddress, Servers
+from gdns.stub import Stub
+
+address, when = ServerAddress.parse(sys.argv[1]), sys.argv[2]
+hub = NativeHub.of_this_thread()
+hub.handle_error = lambda context, error: None if isinstance(error, MemoryError) else os._exit(3)
+turn_length = gdns.turns.LONGEST_TURN
+before = len(os.listdir("/proc/self/fd"))
+lost, ended, steps, quiet = [], {}, 0, 0
+
+def fail(call, nth):
+    gdns.turns.LONGEST_TURN = -1  # wakes nobody: greenlet ends the process where it has no memory to switch
+    try:
+        fail_memory(nth, 1)
+        call()
+    except MemoryError:
+        pass
+    finally:
+        spare_memory()
+        gdns.turns.LONGEST_TURN = turn_length
+
+for nth in range(1, 400):
+    hits()
+    patience = 0.02 if when == "due" else 0.3
+    stub = Stub(hub, Servers([address]), timeout=patience, attempts=2)
+    outcomes = []
+    def ask(number):
+        first, second = Question(f"n{nth}-{number}.example.", 1), Question(f"n{nth}-{number}.example.", 28)
+        outcomes.extend(stub.query_both(first, second))
+    tasks = [hub.spawn(lambda number=number: ask(number)) for number in range(3)]
+    hub.call_soon(lambda: hub.call_soon(lambda: None))
+    hub.join(timeout=0)
+    def turn():
+        if when == "read":
+            poll = select.poll()
+            poll.register(stub._sockets.fileno(), select.POLLIN)
+            poll.poll(200)
+            fail(stub._on_ready, nth)
+        elif when == "due":
+            time.sleep(0.025)
+            fail(stub._on_timer, nth)
+        else:
+            fail(stub.close, nth)
+    if when == "closed":
+        turn()
+    else:
+        hub.call_soon(turn)
+    hub.join(*tasks, timeout=3)
+    if not all(task.ended for task in tasks):
+        lost.append(nth)
+    stub.close()
+    for outcome in outcomes:
+        ended[outcome.status.value] = ended.get(outcome.status.value, 0) + 1
+    del stub, tasks, outcomes
+    steps = nth
+    quiet = 0 if hits() else quiet + 1
+    if quiet == 5:
+        break
+left = len(os.listdir("/proc/self/fd")) - before
+print(json.dumps({"lost": lost, "ended": ended, "steps": steps, "descriptors": left}))
+"""
+
+
+@pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps malloc to itself"
+)
+@pytest.mark.parametrize(("when", "how"), [("read", "answer"), ("due", "timeout"), ("closed", "closed")])
+def test_an_allocation_that_fails_while_replies_are_dealt_with_leaves_nobody_waiting(dns_server, when, how):
+    """Every allocation fails once: of the hub's turn, of its timer's, of closing. All end, and in time."""
+    dns_server.add("*.example. 60 A 192.0.2.7", "*.example. 60 AAAA 2001:db8::7")
+    if when != "read":
+        dns_server.fault(None, silent())
+    done = failing.run(ENGINE, dns_server.address, when, PYTHONMALLOC="malloc")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["lost"] == []
+    assert result["ended"][how] > 0
+    assert result["descriptors"] == 0
+    assert result["steps"] > 5

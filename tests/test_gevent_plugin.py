@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gdns.testing import Server, silent
+from gdns.testing import Server, delay, silent
 
 ROOT = Path(__file__).parent.parent
 LOOPS = ("libev-cext", "libuv-cffi")
@@ -185,6 +185,71 @@ def test_a_hub_destroyed_with_its_loop_gives_everything_back_and_the_next_one_re
         print(addresses, len(os.listdir("/proc/self/fd")) - before)
     """
     assert run(program, GEVENT_LOOP=loop) == ["{'192.0.2.7'} 0"]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_hubs_of_all_threads_and_those_that_come_later_share_what_was_learnt(run, dns_server, loop):
+    program = """if True:
+        import threading, gevent, gevent.socket
+        def look(how="www.example"):
+            found = gevent.socket.gethostbyname(how)
+            gevent.get_hub().destroy(destroy_loop=True)
+            seen.append(found)
+        seen = []
+        look()
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        [thread.start() for thread in threads], [thread.join() for thread in threads]
+        look()
+        numbers = gevent.get_hub().resolver.resolver.stats()
+        print(len(seen), set(seen), numbers["sent"], numbers["cache"]["hits"])
+    """
+    assert run(program, GEVENT_LOOP=loop) == ["6 {'192.0.2.7'} 1 5"]
+    assert dns_server.questions == [("www.example.", "A")]
+
+
+def test_a_hub_that_closes_its_resolver_leaves_the_others_theirs(run, dns_server):
+    dns_server.fault("slow.example", delay(0.5))
+    dns_server.add("slow.example. 60 A 192.0.2.8")
+    program = """if True:
+        import threading, gevent, gevent.socket
+        waiting = gevent.spawn(gevent.socket.gethostbyname, "slow.example")
+        gevent.sleep(0)
+        def come_and_go():
+            gevent.socket.gethostbyname("www.example")
+            gevent.get_hub().resolver.close()
+            gevent.get_hub().destroy(destroy_loop=True)
+        thread = threading.Thread(target=come_and_go)
+        thread.start(), thread.join()
+        print(waiting.get(), gevent.socket.gethostbyname("www.example"))
+    """
+    assert run(program, GEVENT_RESOLVER_TIMEOUT="2") == ["192.0.2.8 192.0.2.7"]
+
+
+def test_hubs_under_other_settings_share_nothing(run, dns_server):
+    program = """if True:
+        import gevent, gevent.socket
+        def look(timeout):
+            gevent.config.resolver_timeout = timeout
+            gevent.socket.gethostbyname("www.example")
+            gevent.get_hub().destroy(destroy_loop=True)
+        look(5), look(7), look(5), look(7)
+    """
+    assert run(program) == []
+    assert dns_server.questions == [("www.example.", "A")] * 2
+
+
+def test_where_gdns_is_disabled_the_systems_resolver_answers(run, dns_server):
+    program = """if True:
+        import gevent.socket
+        print(gevent.socket.gethostbyname("localhost"), gevent.get_hub().resolver)
+        try:
+            gevent.get_hub().resolver.resolver.resolve("www.example")
+        except NotImplementedError as error:
+            print("GDNS_DISABLE" in str(error))
+    """
+    said = run(program, GDNS_DISABLE="1")
+    assert (said[0].split()[0], said[1]) == ("127.0.0.1", "True")
+    assert dns_server.questions == []
 
 
 OPEN = """

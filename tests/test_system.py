@@ -376,6 +376,43 @@ def test_on_gevent_it_serves_without_the_extensions_too():
     assert run(program).stdout.strip() == "{('127.0.0.1',)}"
 
 
+def test_it_serves_where_the_modules_lack_what_only_linux_has():
+    program = (
+        WITHOUT_EXTENSIONS
+        + """
+    import select, socket
+    for module, prefixes in (
+        (select, ("epoll", "EPOLL")),
+        (socket, ("SOCK_NONBLOCK", "SOCK_CLOEXEC", "AF_NETLINK", "AF_PACKET", "NETLINK_", "PACKET_")),
+        (os, ("pipe2", "eventfd", "EFD_", "sched_", "SCHED_", "getrandom", "GRND_")),
+    ):
+        for name in dir(module):
+            if name.startswith(prefixes):
+                delattr(module, name)
+    import gdns
+    from gdns.hubs import NativeHub
+    hub = NativeHub.of_this_thread()
+    tasks = [hub.spawn(gdns.lookup, "localhost", 2) for _ in range(10)]
+    hub.join(*tasks)
+    print({task.get() for task in tasks})
+    listener = socket.create_server(("127.0.0.1", 0))
+    with gdns.create_connection(("localhost", listener.getsockname()[1]), 5.0) as made:
+        print(made.getpeername()[0], made.gettimeout())
+    child = os.fork()
+    if child == 0:
+        print(gdns.lookup("localhost", 2), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+    )
+    done = run(program)
+    assert done.stdout.splitlines() == [
+        "{('127.0.0.1',)}",
+        "127.0.0.1 5.0",
+        "('127.0.0.1',)",
+    ], done.stderr
+
+
 # Overrides and policies: the switch to throw at three in the morning opens no door
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
-from gdns.cli.grammar import SYNOPSIS, UsageError
+from gdns.cli.grammar import SYNOPSIS
+from gdns.cli.paint import printable
+from gdns.cli.usage import UsageError
 from gdns.errors import ConfigError
 
 # exit statuses beside those of the verbs
 USAGE = 2
-NOT_ASKED = 3  # the system has no socket or memory to spare
+NOT_ASKED = 3  # the system has no socket or memory to spare, or gdns cannot be loaded
+BUG = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 READER_GONE = 141  # 128 + SIGPIPE
+
+TRACEBACK = "GDNS_TRACEBACK"  # in the environment: where a bug is
 
 
 class Verb(NamedTuple):
@@ -26,7 +33,12 @@ class Verb(NamedTuple):
 
 
 VERBS = {
+    "explain": Verb("gdns.cli.explain", "where each address of a host came from"),
+    "doctor": Verb("gdns.cli.doctor", "what is configured, who answers, and what is wrong"),
+    "serve": Verb("gdns.cli.serve", "a DNS server for tests, with faults on demand"),
+    "bench": Verb("gdns.cli.bench", "how fast this machine looks names up"),
     "demo": Verb("gdns.cli.demo", "look up some zones from many greenlets, beside the blocking functions"),
+    "completion": Verb("gdns.cli.completion", "print what lets bash, zsh or fish complete all this"),
 }
 
 
@@ -37,13 +49,22 @@ class Main(Protocol):
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do what the words of the command line say and return the exit status."""
+    """Do what the words of the command line say and return the exit status.
+
+    Whatever happens, nobody is shown a traceback.
+    """
     words = sys.argv[1:] if words is None else words
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever the locale, and whatever the words
     try:
         status = _run(words)
         sys.stdout.flush()
+    except SystemExit as done:  # argparse's, once the help is shown
+        return done.code if isinstance(done.code, int) else 0
     except (UsageError, ConfigError) as error:
-        print(f"gdns: {error} (see gdns --help)", file=sys.stderr)
+        verb = f" {words[0]}" if words and words[0] in VERBS else ""
+        print(f"gdns{verb}: {printable(str(error))} (see gdns{verb} --help)", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -51,8 +72,15 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
         return READER_GONE
     except OSError as error:
-        print(f"gdns: {error.strerror or error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"gdns: {where}{error.strerror or error}", file=sys.stderr)
         return NOT_ASKED
+    except ImportError as error:
+        todo = "install gdns-resolver and pycares again, on Linux; `gdns doctor` says more"
+        print(f"gdns: the engine cannot be loaded: {printable(str(error))}; {todo}", file=sys.stderr)
+        return NOT_ASKED
+    except Exception as error:  # the edge of the program: what comes here is a bug of ours
+        return _say_bug(error)
     return status
 
 
@@ -64,4 +92,18 @@ def _run(words: Sequence[str]) -> int:
         return cast(Main, import_module(VERBS[words[0]].module).main)(words[1:])
     from gdns.cli import dig
 
-    return dig.main(words, "\n".join(f"  {verb:<8} {about.summary}" for verb, about in VERBS.items()))
+    return dig.main(words, verbs_help())
+
+
+def verbs_help() -> str:
+    """The verbs, one a line."""
+    return "\n".join(f"  {verb:<10} {about.summary}" for verb, about in VERBS.items())
+
+
+def _say_bug(error: Exception) -> int:
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
+    said = f"{type(error).__name__}: {error}".rstrip(": ")
+    todo = f"please report it, with what {TRACEBACK}=1 in the environment shows"
+    print(f"gdns: this is a bug of gdns, {todo}: {printable(said)}", file=sys.stderr)
+    return BUG

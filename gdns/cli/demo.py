@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gdns.cli import blocking, table
-from gdns.cli.grammar import Parser, UsageError, count
 from gdns.cli.stage import DELAY, SLOW_NAMES, serve, zones_at_hand
+from gdns.cli.usage import Parser, UsageError, count
 from gdns.cli.workload import (
     ANSWERED,
     FAILED,
@@ -40,7 +40,7 @@ ALL_ANSWERED, SOME_FAILED = 0, 3  # exit statuses
 
 def main(words: Sequence[str]) -> int:
     """Run the demo and return its exit status. Raises UsageError."""
-    options = _parser().parse_args(words)
+    options = parser().parse_args(words)
     zones = options.zones or zones_at_hand()
     try:
         server = serve(zones)
@@ -140,7 +140,7 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:,.3g} ms" if seconds < 0.1 else f"{seconds * 1000:,.0f} ms"
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(
         prog="gdns demo",
         description="Look up the names of some zones, served on loopback, from many greenlets: with gdns, "

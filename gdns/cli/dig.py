@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import ipaddress
 import socket
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdns import outcome as status
-from gdns.cli.grammar import Request, UsageError, read
+from gdns.cli.grammar import Request, read
+from gdns.cli.paint import paint_for
 from gdns.cli.report import Report, as_dig, as_json, as_short, failure
+from gdns.cli.usage import UsageError
 from gdns.config import System
-from gdns.errors import ConfigError, GaiError
 from gdns.resolvconf import ResolvConf
-from gdns.resolver import Resolver
-from gdns.servers import DNS_PORT, ServerAddress
 
 if TYPE_CHECKING:
+    from dns.edns import Option
+
     from gdns.outcome import Outcome
+    from gdns.servers import ServerAddress
 
 ANSWERED, NEGATIVE, NO_SERVER = 0, 1, 3  # exit statuses; 2 is usage
 
@@ -26,11 +28,13 @@ ANSWERED, NEGATIVE, NO_SERVER = 0, 1, 3  # exit statuses; 2 is usage
 def main(words: Sequence[str], verbs: str) -> int:
     """Look up what the words say, print it and return the exit status. Raises UsageError."""
     request = read(words, _is_rdtype, verbs)
+    from gdns.cli.nameservers import servers_for  # loads the engine, which --help can do without
+
     resolv_conf = System().current().resolv_conf if request.server is None else ResolvConf()
-    servers = servers_for(request, resolv_conf)
-    report = ask(request, servers, resolv_conf)
+    servers = servers_for(request.server, request.family, request.port, resolv_conf)
+    report = ask(request, servers, resolv_conf, words)
     show = as_json if request.is_json else as_short if request.is_short else as_dig
-    text = show(report)
+    text = show(report, paint_for(request.color, sys.stdout))
     if text:
         print(text)
     if report.outcome.status is status.ANSWER:
@@ -40,55 +44,34 @@ def main(words: Sequence[str], verbs: str) -> int:
 
 
 def _is_rdtype(word: str) -> bool:
-    from gdns import records  # loads dnspython, which --help and --version can do without
+    from dns.rdatatype import UnknownRdatatype, from_text  # --help and --version can do without dnspython
 
-    return records.is_rdtype(word)
-
-
-def servers_for(request: Request, resolv_conf: ResolvConf) -> list[ServerAddress]:
-    """The servers to ask. Raises UsageError where there are none, or none of the wanted family."""
-    if request.server is None:
-        known = [ServerAddress.parse(text) for text in resolv_conf.nameservers]
-    else:
-        known = _servers_called(request.server)
-    servers = [server for server in known if request.family in (socket.AF_UNSPEC, server.family)]
-    if not servers:
-        version = 4 if request.family == socket.AF_INET else 6
-        raise UsageError(f"{request.server or 'resolv.conf'} names no server with an IPv{version} address")
-    return servers
-
-
-def _servers_called(text: str) -> list[ServerAddress]:
-    """What is meant by "@text": an address, or every address of a host name."""
     try:
-        return [ServerAddress.parse(text)]
-    except ConfigError:
-        host = re.fullmatch(r"([\w.-]*[a-z_][\w.-]*)(?::(\d+))?", text, re.IGNORECASE)
-        if host is None:
-            raise
-    name, port = host.groups(default=str(DNS_PORT))
-    try:
-        with Resolver() as resolver:
-            addresses = resolver.lookup(name)
-        return [ServerAddress.parse(_at_port(address, port)) for address in addresses]
-    except GaiError as error:
-        raise UsageError(f"name server {text!r}: {error.strerror}") from None
+        from_text(word)
+    except (UnknownRdatatype, ValueError):
+        return False
+    return True
 
 
-def _at_port(address: str, port: str) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def ask(request: Request, servers: Sequence[ServerAddress], resolv_conf: ResolvConf) -> Report:
+def ask(
+    request: Request,
+    servers: Sequence[ServerAddress],
+    resolv_conf: ResolvConf,
+    words: Sequence[str] = (),
+) -> Report:
     """Ask the servers, and report what they say. Raises UsageError for what cannot be asked."""
     from gdns import records
+    from gdns.resolver import Resolver
 
-    is_chosen = request.server is not None or request.family != socket.AF_UNSPEC
+    is_chosen = request.server is not None or request.family != socket.AF_UNSPEC or request.port is not None
     resolver = Resolver(
         [f"{server.transport}://{server}" for server in servers] if is_chosen else None,
         timeout=request.timeout or resolv_conf.timeout,
         attempts=request.attempts or resolv_conf.attempts or None,
-        edns=resolv_conf.edns0,
+        edns=resolv_conf.edns0 if request.edns is None else request.edns,
+        search=None if request.domain is None else [request.domain],
+        ndots=request.ndots,
+        backend="native",
     )
     failures = (
         records.NXDOMAIN,
@@ -100,11 +83,46 @@ def ask(request: Request, servers: Sequence[ServerAddress], resolv_conf: ResolvC
     outcome: Outcome | None
     with resolver:
         try:
-            answer = resolver.resolve(request.name, request.rdtype, request.rdclass, tcp=request.is_tcp)
+            answer = resolver.resolve(
+                request.name,
+                request.rdtype,
+                request.rdclass,
+                tcp=request.is_tcp,
+                source=request.source,
+                source_port=request.source_port,
+                search=request.search or request.domain is not None,
+                want_dnssec=request.wants_dnssec,
+                checking_disabled=request.checking_disabled,
+                authentic_data=request.authentic_data,
+                no_recursion=not request.wants_recursion,
+                edns_options=_edns_options(request),
+            )
             outcome = answer.outcome
         except failures as error:
             outcome = error.outcome
-        except (records.DNSException, ValueError) as error:
+        except (records.DNSException, ValueError, TypeError) as error:  # TypeError: a NUL
             raise UsageError(f"{request.name} {request.rdtype}: {str(error).rstrip('.')}") from None
+        except OSError as error:
+            if request.source is None and not request.source_port:
+                raise
+            source = f"{request.source or ''}{f'#{request.source_port}' if request.source_port else ''}"
+            raise UsageError(
+                f"-b {source}: {error.strerror}; leave it out, or name one of this host"
+            ) from None
     assert outcome is not None  # it goes with whatever a server was asked for
-    return Report(request, outcome, records.read_message(outcome.reply) if outcome.reply else None)
+    message = records.read_message(outcome.reply) if outcome.reply else None
+    return Report(request, outcome, message, words)
+
+
+def _edns_options(request: Request) -> list[Option]:
+    from dns.edns import ECSOption, GenericOption, OptionType
+
+    options: list[Option] = [GenericOption(OptionType.NSID, b"")] if request.wants_nsid else []
+    if request.subnet is not None:
+        try:
+            network = ipaddress.ip_network("0.0.0.0/0" if request.subnet == "0" else request.subnet, False)
+        except ValueError:
+            wanted = "an address with the bits that count: +subnet=192.0.2.0/24"
+            raise UsageError(f"+subnet={request.subnet}: give {wanted}") from None
+        options.append(ECSOption(str(network.network_address), network.prefixlen))
+    return options

@@ -1,4 +1,4 @@
-"""The hub of programs that have none: greenlets over epoll."""
+"""The hub of programs that have none: greenlets over epoll(7), or poll(2)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,17 @@ from contextlib import suppress
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
-from select import EPOLLIN
 from time import monotonic
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 from weakref import WeakSet
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from gdns.descriptors import READABLE, make_set
 from gdns.hubs.task import Task, join
 from gdns.hubs.waiter import Waiter
 from gdns.logs import ERROR, log
-from gdns.threads import local_base, original
-
-if TYPE_CHECKING:
-    from select import epoll
+from gdns.threads import local_base
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,7 +43,7 @@ class NativeHub:
 
     def __init__(self) -> None:
         """Make a hub for the calling thread. Raises OSError where no fd is free."""
-        self._epoll = _make_epoll()
+        self._set = make_set()
         self.greenlet = Greenlet(self._run, _main_greenlet())
         self.switch: Callable[[], object] = self.greenlet.switch
         self.closed = False
@@ -105,7 +102,7 @@ class NativeHub:
         if self.closed:
             return
         self.closed = True
-        self._epoll.close()
+        self._set.close()
         self._started.clear()
         if self.greenlet and getcurrent() is self.greenlet.parent:
             self.greenlet.throw(GreenletExit)  # its frames refer to us, unseen by the garbage collector
@@ -141,7 +138,7 @@ class NativeHub:
         elif pause is None and not self._started:
             self._throw_into_main(HubIdle("nothing is left that could wake the greenlets that wait"))
             return
-        for fd, _ in self._epoll.poll(pause):
+        for fd, _ in self._set.poll(pause):
             watch = self._started.get(fd)  # a callback before this one may have stopped it
             if watch is not None:
                 self._call(watch.callback)
@@ -184,16 +181,16 @@ class NativeHub:
             heapify(self._timers)
 
     def _after_fork(self) -> None:
-        """In the child: let go of the epoll set, which is still the parent's too."""
-        self._epoll.close()
+        """In the child: let go of the set, which is still the parent's too."""
+        self._set.close()
         if self.greenlet.parent is not _main_greenlet():  # its thread was not taken along
             self.closed = True
         if self.closed:
             return
-        self._epoll = _make_epoll()
+        self._set = make_set()
         for fd in list(self._started):
             try:
-                self._epoll.register(fd, EPOLLIN)
+                self._set.register(fd, READABLE)
             except OSError:  # closed by whoever was told of the fork before us
                 del self._started[fd]
 
@@ -215,7 +212,7 @@ class NativeWatch:
             raise RuntimeError("this watch has been closed")
         started = self._hub._started
         if started.get(self._fd) is not self:
-            self._hub._epoll.register(self._fd, EPOLLIN)
+            self._hub._set.register(self._fd, READABLE)
             started[self._fd] = self
 
     def stop(self) -> None:
@@ -223,7 +220,7 @@ class NativeWatch:
         if started.get(self._fd) is self:
             del started[self._fd]
             with suppress(OSError):  # a closed fd has left the set by itself
-                self._hub._epoll.unregister(self._fd)
+                self._hub._set.unregister(self._fd)
 
     def close(self) -> None:
         self.stop()
@@ -261,11 +258,6 @@ class ThisThread(local_base()):  # type: ignore[misc]
 
     hub: NativeHub | None = None
     closer: Closer | None = None
-
-
-def _make_epoll() -> epoll:
-    """A set of descriptors, of a kind that gevent and eventlet take out of `select` when they patch it."""
-    return cast("epoll", original("select", "epoll")())
 
 
 def _main_greenlet() -> Greenlet:

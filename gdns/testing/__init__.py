@@ -8,6 +8,7 @@ with Server({"www.example.": {"A": "192.0.2.1"}}) as server:
     assert server.questions == [("www.example.", "A")]
 """
 
+from gdns.testing.clock import FakeClock
 from gdns.testing.contents import chain, padded, rcode, records, shuffled, ttl, wrong_class
 from gdns.testing.edns import broken_edns, cookies
 from gdns.testing.faults import (
@@ -46,6 +47,7 @@ from gdns.testing.streams import closing, cut, drip, wrong_length
 
 __all__ = [
     "MALFORMED",
+    "FakeClock",
     "Fault",
     "Link",
     "LoggedQuery",

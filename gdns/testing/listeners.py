@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import socket
+from _socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    MSG_DONTWAIT,
+    SHUT_RDWR,
+    SO_RCVBUF,
+    SO_REUSEADDR,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    socket,  # the one that nobody monkey-patches
+)
 from collections.abc import Sequence
 from functools import partial
 from random import Random
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from gdns.testing.faults import Packet, Transport
 from gdns.testing.link import Link
@@ -54,10 +67,10 @@ class Listeners:
         self._random = Random()
         self._tcp_manners: TcpManners = "serve"
         self._gathered: list[tuple[Packet, tuple[str, int]]] = []
-        self._elsewhere: dict[str, socket.socket] = {}
+        self._elsewhere: dict[str, socket] = {}
         self._flap_serial = 0
         self._streams: set[Stream] = set()
-        self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._family = AF_INET6 if ":" in host else AF_INET
         self._is_listening = False
         self._udp, self._tcp = self._bind_both(host, port)
         self.host: str = host
@@ -78,7 +91,7 @@ class Listeners:
         """Listen again on the same port."""
         if not self._is_listening:
             self._udp.close()
-            self._udp = self._bind(socket.SOCK_DGRAM, self.host, self.port)
+            self._udp = self._bind(SOCK_DGRAM, self.host, self.port)
             self._listen()
 
     def flap(self, up: float, down: float) -> None:
@@ -90,6 +103,24 @@ class Listeners:
         """Flap no more, and be there."""
         self._flap_serial += 1
         self.resume()
+
+    def close(self) -> None:
+        """Give the port back; what is pending is dropped."""
+        self._flap_serial += 1
+        if self._is_listening:
+            self._is_listening = False
+            self._loop.forget(self._udp)
+            self._stop_tcp()
+        self.drop_pending()
+        for sock in (self._udp, self._tcp, *self._elsewhere.values()):
+            sock.close()
+
+    def leave_to_parent(self) -> None:
+        """After a fork, in the child: a socket that is shut down or read is so for the parent, too."""
+        for stream in self._streams:
+            stream.leave_to_parent()
+        for sock in (self._udp, self._tcp, *self._elsewhere.values()):
+            sock.close()
 
     def set_link(self, link: Link | None) -> None:
         """Let datagrams travel over a link from now on; None is the loopback as it is."""
@@ -125,13 +156,13 @@ class Listeners:
             stream.close()
         with contextlib.suppress(OSError):
             while True:
-                self._udp.recv(1, socket.MSG_DONTWAIT)
+                self._udp.recv(1, MSG_DONTWAIT)
 
-    def _bind_both(self, host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    def _bind_both(self, host: str, port: int) -> tuple[socket, socket]:
         for tries_left in reversed(range(PORTS_TRIED)):
-            udp = self._bind(socket.SOCK_DGRAM, host, port)
+            udp = self._bind(SOCK_DGRAM, host, port)
             try:
-                return udp, self._bind(socket.SOCK_STREAM, host, udp.getsockname()[1])
+                return udp, self._bind(SOCK_STREAM, host, udp.getsockname()[1])
             except OSError as error:
                 udp.close()
                 # A port given to us for UDP may be somebody's for TCP.
@@ -139,17 +170,17 @@ class Listeners:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    def _bind(self, kind: socket.SocketKind, host: str, port: int) -> socket.socket:
-        sock = socket.socket(self._family, kind)
+    def _bind(self, kind: int, host: str, port: int) -> socket:
+        sock = socket(self._family, kind)
         try:
-            if self._family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if kind == socket.SOCK_STREAM:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME_WAIT
+            if self._family == AF_INET6:
+                sock.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
+            if kind == SOCK_STREAM:
+                sock.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)  # connections in TIME_WAIT
             else:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+                sock.setsockopt(SOL_SOCKET, SO_RCVBUF, self._receive_buffer)
                 with contextlib.suppress(PermissionError):
-                    sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, self._receive_buffer)
+                    sock.setsockopt(SOL_SOCKET, _SO_RCVBUFFORCE, self._receive_buffer)
             sock.bind((host, port))
         except OSError:
             sock.close()
@@ -172,13 +203,13 @@ class Listeners:
         if self._tcp_manners in ("serve", "close"):
             self._loop.forget(self._tcp)
         if self._tcp_manners != "refuse":
-            self._tcp.shutdown(socket.SHUT_RDWR)  # stays bound, and may listen again
+            self._tcp.shutdown(SHUT_RDWR)  # stays bound, and may listen again
 
     def _on_datagrams(self) -> None:
         receive = self._udp.recvfrom
         for _ in range(BURST):
             try:
-                wire, peer = receive(QUERY_SIZE, socket.MSG_DONTWAIT)
+                wire, peer = receive(QUERY_SIZE, MSG_DONTWAIT)
             except OSError:  # nothing left, or the answer to an earlier one was refused
                 return
             if self._link is None:
@@ -219,26 +250,28 @@ class Listeners:
             else:
                 self._send(sock, packet.wire, peer)
 
-    def _send(self, sock: socket.socket, wire: bytes, peer: tuple[str, int]) -> None:
+    def _send(self, sock: socket, wire: bytes, peer: tuple[str, int]) -> None:
         # Not contextlib.suppress, which costs a tenth of what the whole query does.
         try:  # noqa: SIM105
             sock.sendto(wire, peer)
         except OSError:  # nobody can be there: the port is 0, or the kernel forbids it
             pass
 
-    def _other(self, source: str) -> socket.socket:
+    def _other(self, source: str) -> socket:
         """A socket of another port or, where the host has one, another address."""
         sock = self._elsewhere.get(source)
         if sock is None:
-            has_other = source == "address" and self._family == socket.AF_INET
-            sock = socket.socket(self._family, socket.SOCK_DGRAM)
+            has_other = source == "address" and self._family == AF_INET
+            sock = socket(self._family, SOCK_DGRAM)
             sock.bind((ELSEWHERE, self.port) if has_other else (self.host, 0))
             self._elsewhere[source] = sock
         return sock
 
     def _on_connection(self) -> None:
         with contextlib.suppress(OSError):  # the client may be gone before it is let in
-            sock, peer = self._tcp.accept()
+            listening: Any = self._tcp
+            fd, peer = listening._accept()
+            sock = socket(fileno=fd)
             if self._tcp_manners == "close":
                 sock.close()
                 return

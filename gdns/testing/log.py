@@ -37,6 +37,21 @@ class LoggedQuery(NamedTuple):
     """The name in the case it was asked in."""
 
 
+def as_logged(query: Query, transport: Transport, port: int) -> LoggedQuery:
+    """A query from that port, as it is shown to people."""
+    qname = name_text(query.question)
+    return LoggedQuery(
+        name=qname.lower(),
+        rdtype=_type_text(query.rdtype),
+        transport=transport,
+        port=port,
+        id=query.id,
+        edns=bool(query.opt),
+        flags=query.flags,
+        qname=qname,
+    )
+
+
 class Log:
     """Keeps queries as bytes, which costs next to nothing, and reads them when asked about them."""
 
@@ -64,14 +79,4 @@ class Log:
         for wire, transport, port in self._kept:
             query = read_query(wire)
             assert query is not None
-            qname = name_text(query.question)
-            yield LoggedQuery(
-                name=qname.lower(),
-                rdtype=_type_text(query.rdtype),
-                transport=transport,
-                port=port,
-                id=query.id,
-                edns=bool(query.opt),
-                flags=query.flags,
-                qname=qname,
-            )
+            yield as_logged(query, transport, port)

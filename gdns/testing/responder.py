@@ -9,8 +9,10 @@ from random import Random
 import dns.rcode
 import dns.rdataclass
 
+from gdns.testing.contents import Rcode
 from gdns.testing.faults import Exchange, Fault, Packet, Transport
-from gdns.testing.log import Log
+from gdns.testing.handlers import NO_DATA, Handler, as_fault
+from gdns.testing.log import Log, as_logged
 from gdns.testing.masterfile import read_type
 from gdns.testing.messages import (
     OPCODE,
@@ -38,6 +40,8 @@ class Responder:
         self.zones = Zones()
         self.log = Log()
         self.seed = 1
+        self.handler: Handler | None = None
+        self.handler_error: BaseException | None = None
         self._faults: dict[tuple[bytes | None, int | None], tuple[Fault, float]] = {}
         self._met: dict[tuple[bytes, int], int] = {}  # how often a question met a fault
         self._has_wildcards = False
@@ -47,6 +51,7 @@ class Responder:
         self.log.clear()
         self._faults.clear()
         self._met.clear()
+        self.handler_error = None
 
     def respond(self, wire: bytes, transport: Transport, port: int) -> Sequence[Packet]:
         """The packets for a client at that port."""
@@ -59,9 +64,35 @@ class Responder:
         self.log.append(query, transport, port)
         sections = self._sections(query)
         answer = compose(query, sections, query.payload if transport == "udp" else TCP_SIZE)
-        packets = (Packet(answer),)
+        packets: Sequence[Packet] = (Packet(answer),)
+        if self.handler is not None:
+            packets, sections = self._ask_handler(self.handler, packets, query, sections, transport, port)
         fault = self._take_fault(query) if self._faults else None
         return self._spoil(fault, packets, query, sections, transport) if fault else packets
+
+    def _ask_handler(
+        self,
+        handler: Handler,
+        packets: Sequence[Packet],
+        query: Query,
+        sections: Sections,
+        transport: Transport,
+        port: int,
+    ) -> tuple[Sequence[Packet], Sections]:
+        """What the handler says is sent; SERVFAIL where it raises something, the first of which is kept."""
+        try:
+            word = handler(as_logged(query, transport, port))
+            fault = as_fault(word, query.rdtype)
+        except Exception as error:
+            self.handler_error = self.handler_error or error
+            fault = Rcode("SERVFAIL")
+        if fault is None:
+            return packets, sections
+        if fault == NO_DATA:
+            sections = self.zones.deny(dns.rcode.NOERROR, query.name)
+            limit = query.payload if transport == "udp" else TCP_SIZE
+            return (Packet(compose(query, sections, limit)),), sections
+        return self._spoil(fault, packets, query, sections, transport), sections
 
     def _spoil(
         self,

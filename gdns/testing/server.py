@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import time
-from collections.abc import Callable
-from typing import Self, cast, get_args
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 
+from gdns.testing.clock import FakeClock
 from gdns.testing.faults import Fault, as_json, check_seconds
 from gdns.testing.link import Link
 from gdns.testing.listeners import TcpManners
 from gdns.testing.log import LoggedQuery
 from gdns.testing.process import Process
-from gdns.testing.sources import ZoneSource, read_source, record_lines
+from gdns.testing.sources import Records, ZoneSource, read_source, record_lines
+from gdns.testing.wholesystem import resolv_conf, run_with
+
+if TYPE_CHECKING:
+    from gdns.hubs import Hub
+    from gdns.testing.handlers import Handler
+    from gdns.testing.inside import InHub, InThread
 
 POLL = 0.001  # seconds between two looks at the log
+DNS_PORT = 53
+
+Mode = Literal["process", "thread", "hub"]
 
 
 class Server:
-    """A DNS server over UDP and TCP on loopback, in a process of its own.
+    """A DNS server over UDP and TCP on loopback: in a process of its own, a thread, or the caller's hub.
 
     It answers like a resolver that knows nothing but its zones: with AA and RA, through CNAMEs and wildcards,
     with the SOA where there is nothing, and REFUSED outside. TCP serves several queries on a connection; UDP
@@ -31,8 +43,12 @@ class Server:
 
     def __init__(
         self,
-        zones: ZoneSource | None = None,
+        zones: ZoneSource | Handler | None = None,
         *,
+        handler: Handler | None = None,
+        mode: Mode | None = None,
+        hub: Hub | None = None,
+        clock: FakeClock | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         tcp_idle: float = 5.0,
@@ -50,8 +66,39 @@ class Server:
         any free one; `tcp_idle` is the seconds after which an idle connection is closed. `receive_buffer` is
         SO_RCVBUF of its UDP socket, in octets (socket(7)), by default as large as can be had; `link` is what
         datagrams travel over; `seed` begins the chances of faults, which are the same for the same seed,
-        question, and number of times it was asked. Raises ValueError, TypeError or FileNotFoundError.
+        question, and number of times it was asked.
+
+        `handler` is a function that is given each query, a `LoggedQuery`, and returns what is sent: records
+        (a dict of types and data, or lines in which `@` is the name asked for), a fault, bytes, or None for
+        what the zones say. It may stand in place of `zones`: None is NXDOMAIN then. If it raises something,
+        SERVFAIL is sent, and the end of the `with` statement raises it again.
+
+        `mode` is where the server runs: in a "process" of its own; in a "thread", the default with a handler;
+        or in the caller's "hub" (gevent's, eventlet's or gdns' own), where one thread does everything, in an
+        order that is always the same. There it serves while its thread's greenlets wait on the hub, so that
+        nothing that stops the hub can be its client; a handler there may not wait. `hub` is only needed to
+        choose one where several could be meant; `clock` is the clock of what is delayed there.
+
+        Raises ValueError, TypeError or FileNotFoundError.
         """
+        if callable(zones):
+            if handler is not None:
+                raise TypeError("there are two handlers, one of them in place of zones")
+            zones, handler = None, zones
+        if handler is not None and not callable(handler):
+            raise TypeError(f"a handler is a function of a query, which {handler!r} is not")
+        if mode not in (None, *get_args(Mode)):
+            raise ValueError(f"a server runs in a {', '.join(get_args(Mode))}, not in {mode!r}")
+        if handler is not None and mode == "process":
+            raise ValueError("a handler cannot be taken to another process: the mode is thread or hub")
+        if hub is not None:
+            if mode not in (None, "hub"):
+                raise ValueError(f"with a hub, the mode is hub, not {mode}")
+            mode = "hub"
+        if clock is not None and mode != "hub":
+            raise ValueError("a clock needs the mode hub")
+        if clock is not None and not isinstance(clock, FakeClock):
+            raise TypeError(f"a clock is a gdns.testing.FakeClock, which {clock!r} is not")
         if not 0 <= port <= 65535:
             raise ValueError(f"a port is between 0 and 65535, which {port} is not")
         if not tcp_idle > 0:
@@ -66,29 +113,36 @@ class Server:
         self._host = str(ipaddress.ip_address(host))
         self._wanted_port = port
         self._tcp_idle = tcp_idle
-        self._records = read_source(zones)
-        self._process: Process | None = None
+        self._handler = handler
+        self._mode: Mode = mode or ("thread" if handler else "process")
+        self._hub = hub
+        self._clock = clock
+        self._records = self._read(zones)
+        self._runs: Process | InThread | InHub | None = None
         self._port = 0
 
     def __repr__(self) -> str:
-        return f"<Server {self.address}>" if self._process else "<Server, not running>"
+        return f"<Server {self.address}>" if self._runs else "<Server, not running>"
 
     def __enter__(self) -> Self:
-        return self if self._process else self.start()
+        return self if self._runs else self.start()
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        raised = self.handler_error
         self.close()
+        if raised is not None and error is None:
+            raise raised
 
-    # -- its process
+    # -- where it runs
 
     def start(self) -> Self:
         """Start serving.
 
         Raises ValueError for records that cannot be read, OSError for a port not to be had.
         """
-        if self._process:
+        if self._runs:
             raise RuntimeError("the server is running already")
-        self._process = Process("gdns.testing.child")
+        self._runs = self._run()
         try:
             self._ask("reset", **self._records._asdict())
             self._port = cast(
@@ -110,10 +164,10 @@ class Server:
         return self
 
     def close(self) -> None:
-        """Stop serving, and end the process. Safe to call twice; `start` makes a new one."""
-        if self._process:
-            self._process.close()
-            self._process = None
+        """Stop serving, and end the process or thread. Safe to call twice; `start` makes a new one."""
+        if self._runs:
+            self._runs.close()
+            self._runs = None
 
     def stop_listening(self) -> None:
         """Close the port: queries over UDP and connections are refused. What is pending is dropped."""
@@ -158,7 +212,7 @@ class Server:
     @property
     def port(self) -> int:
         """The port, the same for UDP and TCP. Raises RuntimeError until started."""
-        if not self._process:
+        if not self._runs:
             raise RuntimeError("the server is not running")
         return self._port
 
@@ -166,6 +220,44 @@ class Server:
     def address(self) -> str:
         """Host and port, as in "127.0.0.1:5353" and "[::1]:5353"."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def mode(self) -> Mode:
+        """Where it runs: "process", "thread" or "hub"."""
+        return self._mode
+
+    def resolv_conf(
+        self, path: str | os.PathLike[str], *, search: Iterable[str] = (), options: Iterable[str] = ()
+    ) -> Path:
+        """Write a resolv.conf(5) that names this server, for programs that have never heard of gdns.
+
+        `search` are domains, `options` words such as "timeout:1". That file has no place for a port: raises
+        ValueError unless the server's is 53, as with `Server(host="127.0.0.53", port=53)`, which a port
+        below 1024 allows to root, and to anybody in `unshare --map-root-user --net`.
+        """
+        path = Path(path)
+        self._check_port()
+        path.write_text(resolv_conf(self.host, search, options))
+        return path.absolute()
+
+    def command(
+        self, argv: Sequence[str], *, search: Iterable[str] = (), options: Iterable[str] = ()
+    ) -> list[str]:
+        """The command that runs a program as if this server were the system's: for `subprocess.run`.
+
+        In a mount namespace of the program's own (unshare(1)), /etc/resolv.conf is what `resolv_conf` writes,
+        and /etc/nsswitch.conf says `hosts: files dns`. It needs root, or leave for users to make namespaces.
+        Raises ValueError as `resolv_conf` does.
+        """
+        self._check_port()
+        return run_with(resolv_conf(self.host, search, options), argv)
+
+    def _check_port(self) -> None:
+        if self.port != DNS_PORT:
+            raise ValueError(
+                f"resolv.conf(5) has no place for a port, and this server's is {self.port}: "
+                'start it with host="127.0.0.53", port=53, as root or in `unshare -rn`'
+            )
 
     # -- what it knows
 
@@ -188,8 +280,11 @@ class Server:
         self._ask("remove", name=name, rdtype=rdtype)
 
     def reset(self, zones: ZoneSource | None = None) -> None:
-        """Begin anew on the same port: these zones, no faults, no link, an empty log and nothing pending."""
-        self._ask("reset", **read_source(zones)._asdict())
+        """Begin anew on the same port: these zones, no faults, no link, an empty log and nothing pending.
+
+        A handler stays.
+        """
+        self._ask("reset", **self._read(zones)._asdict())
 
     # -- what it saw
 
@@ -218,14 +313,15 @@ class Server:
     ) -> None:
         """Wait until so many queries (for that name) were seen in all.
 
-        `sleep` lets others run meanwhile, as `gevent.sleep` does; it is `time.sleep` if not given. Raises
-        TimeoutError after `timeout` seconds.
+        `sleep` lets others run meanwhile, as `gevent.sleep` does; if it is not given, it is `time.sleep`, or
+        the hub's for a server there. Raises TimeoutError after `timeout` seconds.
         """
+        rest = sleep or getattr(self._runs, "sleep", None)
         deadline = time.monotonic() + timeout
         while (seen := cast(int, self._ask("count", name=name))) < count:
             if time.monotonic() >= deadline:
                 raise TimeoutError(f"saw {seen} of {count} queries for {name or 'any name'} in {timeout:g} s")
-            (sleep or time.sleep)(POLL)  # looked up each time: it may get patched
+            (rest or time.sleep)(POLL)  # looked up each time: it may get patched
 
     def clear(self) -> None:
         """Forget the queries seen and the faults."""
@@ -251,7 +347,29 @@ class Server:
         """Take back the faults set for a name; None: all faults."""
         self._ask("heal", name=name)
 
+    # -- how
+
+    @property
+    def handler_error(self) -> BaseException | None:
+        """The first exception that the handler has raised since the last `clear` or `reset`, if any."""
+        return getattr(self._runs, "handler_error", None)
+
+    def _read(self, zones: ZoneSource | None) -> Records:
+        if zones is None and self._handler is not None:
+            return Records([], ["."], [])  # so that what the handler does not know has a proper denial
+        return read_source(zones)
+
+    def _run(self) -> Process | InThread | InHub:
+        if self._mode == "process":
+            return Process("gdns.testing.child")
+        from gdns import hubs
+        from gdns.testing.inside import InHub, InThread
+
+        if self._mode == "thread":
+            return InThread(self._handler)
+        return InHub(hubs.current(self._hub), self._handler, self._clock)
+
     def _ask(self, command: str, **arguments: object) -> object:
-        if not self._process:
+        if not self._runs:
             raise RuntimeError("the server is not running")
-        return self._process.ask(command, **arguments)
+        return self._runs.ask(command, **arguments)

@@ -71,14 +71,16 @@ def _dict_lines(zones: Mapping[str, Mapping[str, Values]]) -> Iterator[str]:
         if not isinstance(rrsets, Mapping):
             raise TypeError(f"{name!r} needs a dict of types and data, not {rrsets!r}")
         for rdtype, values in rrsets.items():
-            ttl, data = _with_ttl(values)
-            for value in [data] if isinstance(data, str) else record_lines(data):
+            ttl, data = data_of(values)
+            for value in data:
                 yield from record_lines([f"{name} {ttl} IN {rdtype} {value}"])
 
 
-def _with_ttl(values: Values) -> tuple[int, str | Iterable[str]]:
+def data_of(values: Values) -> tuple[int, list[str]]:
+    """The TTL and the data, however they were written. Raises TypeError for what is neither."""
     match values:
         case (int(ttl), data):
-            return ttl, data
+            pass
         case _:
-            return DEFAULT_TTL, values
+            ttl, data = DEFAULT_TTL, values
+    return ttl, [data] if isinstance(data, str) else record_lines(data)

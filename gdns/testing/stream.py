@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 import time
+from _socket import SO_LINGER, SOL_SOCKET, socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,7 +20,7 @@ class Stream:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket,
         loop: Loop,
         respond: Callable[[bytes], Sequence[Packet]],
         idle: float,
@@ -51,6 +51,10 @@ class Stream:
             self._streams.discard(self)
             self._loop.forget(self._sock)
             self._sock.close()
+
+    def leave_to_parent(self) -> None:
+        """After a fork, in the child: let go of the connection."""
+        self._sock.close()
 
     def _on_readable(self) -> None:
         try:
@@ -138,7 +142,7 @@ class Stream:
             return
         if self._end and not self._unsent:
             if self._end == "reset":
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                self._sock.setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
             self.close()
             return
         self._active_at = time.monotonic()

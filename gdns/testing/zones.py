@@ -89,7 +89,7 @@ class Zones:
         """The answer to a question of class IN; its bytes are kept for the next who asks."""
         source = self._source(qname)
         if source is None:
-            return self._deny(dns.rcode.NXDOMAIN, qname)
+            return self.deny(dns.rcode.NXDOMAIN, qname)
         sections = self._rendered.get((source, rdtype))
         if sections is None:
             sections = self._rendered[source, rdtype] = self._render(_QNAME, source, rdtype, ())
@@ -152,7 +152,7 @@ class Zones:
         rdatasets = node.values() if rdtype == _ANY else [node[rdtype]] if rdtype in node else []
         found = [record for rdataset in rdatasets for record in _records(owner, rdataset, rdataset.ttl)]
         if not found:
-            return self._deny(dns.rcode.NOERROR, source)
+            return self.deny(dns.rcode.NOERROR, source)
         return Sections(dns.rcode.NOERROR, answers=len(found), records=b"".join(found))
 
     def _follow(self, target: dns.name.Name, rdtype: int, passed: tuple[bytes, ...]) -> Sections:
@@ -162,12 +162,12 @@ class Zones:
             return Sections(dns.rcode.NOERROR)
         source = self._source(name)
         if source is None:
-            return self._deny(dns.rcode.NXDOMAIN, name)  # the rcode is that of the last name (RFC 6604)
+            return self.deny(dns.rcode.NXDOMAIN, name)  # the rcode is that of the last name (RFC 6604)
         owner = target.to_wire()  # in the case it is written in
         assert owner is not None
         return self._render(owner, source, rdtype, (*passed, name))
 
-    def _deny(self, rcode: int, name: bytes) -> Sections:
+    def deny(self, rcode: int, name: bytes) -> Sections:
         """A negative answer with the SOA of the zone that `name` is in (RFC 2308, section 3), if any."""
         apex = self._apex(name)
         if apex is None:

@@ -226,6 +226,10 @@ def _edns() -> Iterator[tuple[str, Fault, frozenset[str]]]:
     """Servers with broken EDNS or cookies, asked with EDNS (promise 8)."""
     yield "EDNS: FORMERR", broken_edns("FORMERR"), RIGHT
     yield "EDNS: NOTIMP", broken_edns("NOTIMP"), RIGHT
+    yield "EDNS: SERVFAIL", broken_edns("SERVFAIL"), RIGHT
+    yield "EDNS: REFUSED", broken_edns("REFUSED"), RIGHT
+    yield "EDNS: BADVERS", broken_edns("BADVERS"), RIGHT
+    yield "EDNS: SERVFAIL without it too", rcode("SERVFAIL"), AGAIN
     yield "EDNS: silence", broken_edns("silent"), RIGHT
     yield "EDNS: two OPT records", broken_edns("duplicate"), RIGHT
     yield "EDNS: an OPT record that cannot be read", broken_edns("garbage"), RIGHT

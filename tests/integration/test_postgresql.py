@@ -29,7 +29,7 @@ def query(number):
 
 query(0)  # what is loaded and compiled at the first query takes long, and has nothing to do with names
 import gdns
-gevent.get_hub().resolver._resolver.flush()
+gevent.get_hub().resolver.resolver.flush()
 """
 PSYCOPG = """
 import {module}
