@@ -1,6 +1,7 @@
 # make run        set everything up and run the demo     (ARGS="@127.0.0.1:5353 www.example MX" for the gdns command)
 # make test       set everything up and run the tests    (ARGS="-k wire" for pytest)
-# make bench      beside its peers                        (ARGS="--names 20000 --repetitions 5")
+# make bench      beside its peers; writes docs/performance.md (ARGS=--quick: under three minutes, to build/)
+# make guard      instructions of a look-up, against what they were (ARGS=--update)
 # make profile    where the time of one look-up goes
 # make sanitize   the C boundary under AddressSanitizer and UBSan (ARGS=--long for everything)
 # make fuzz       octets nobody would send, for longer   (ARGS="--seconds 600 --seed 7")
@@ -21,7 +22,7 @@ ARGS ?=
 # what the extensions are made of; everything else is used where it stands
 SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(wildcard $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd))) setup.py pyproject.toml)
 
-.PHONY: run test lint sanitize bench profile fuzz chaos docs packages coverage changelog clean
+.PHONY: run test lint sanitize bench guard profile fuzz chaos docs packages coverage changelog clean
 
 run: $(STAMP)
 	$(BIN)/gdns $(if $(ARGS),$(ARGS),demo)
@@ -51,10 +52,13 @@ sanitize: $(STAMP)
 	.ci/sanitize $(ARGS)
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+guard: $(STAMP)
+	$(BIN)/python -m benchmarks.guard $(ARGS)
 
 profile: $(STAMP)
-	$(BIN)/python benchmarks/profile.py $(ARGS)
+	$(BIN)/python -m benchmarks.profile $(ARGS)
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pip install --quiet "Cython>=3.1,<4"

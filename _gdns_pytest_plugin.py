@@ -48,6 +48,8 @@ def dns_server(_gdns_server_process: Server) -> Server:
 
     Its process serves all tests of the session, one after the other.
     """
+    if not _gdns_server_process.is_running:  # a test has closed it
+        _gdns_server_process.start()
     _gdns_server_process.reset({"example.": {}})
     return _gdns_server_process
 

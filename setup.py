@@ -43,6 +43,8 @@ COMPILED = (
     "flight",
     "turns",
     "stub",
+    "pace",
+    "many",
     "names",
     "entries",
     "nss_modules",
@@ -56,7 +58,7 @@ COMPILED = (
     "netdb",
 )
 
-MODULES = ("_clock", "_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram")
+MODULES = ("_clock", "_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram", "_ndjson")
 
 jobs = os.cpu_count() or 1
 setup(

@@ -84,6 +84,25 @@ static inline unsigned number_argument(const char *text, unsigned least, unsigne
     return (unsigned)value;
 }
 
+/* The server, as ADDRESS:PORT; ends the program if it is not one. */
+static inline struct sockaddr_in server_argument(const char *text)
+{
+    struct sockaddr_in server = {.sin_family = AF_INET};
+    char address[INET_ADDRSTRLEN] = "";
+    const char *colon = strchr(text, ':');
+    if (!colon || (size_t)(colon - text) >= sizeof address) {
+        fprintf(stderr, "%s: not an IPv4 address and a port\n", text);
+        exit(EXIT_FAILURE);
+    }
+    memcpy(address, text, (size_t)(colon - text));
+    if (inet_pton(AF_INET, address, &server.sin_addr) != 1) {
+        fprintf(stderr, "%s: not an IPv4 address\n", address);
+        exit(EXIT_FAILURE);
+    }
+    server.sin_port = htons((uint16_t)number_argument(colon + 1, 0, 65535));
+    return server;
+}
+
 /* Which of two words this is; ends the program if neither. */
 static inline bool is_first(const char *word, const char *first, const char *second)
 {
@@ -112,7 +131,7 @@ static inline struct moment now(void)
     };
 }
 
-/* The one line that run.py reads. */
+/* The one line that the driver reads. */
 static inline void report(const char *client, unsigned lookups, unsigned answered, unsigned wrong,
                           struct moment start, struct moment end)
 {

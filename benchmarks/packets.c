@@ -1,6 +1,6 @@
-/* Bare DNS packets, the limit for any client: usage: packets A|getaddrinfo PORT NAMES IN_FLIGHT
+/* Bare DNS packets, the limit for any client: usage: packets A|getaddrinfo ADDRESS:PORT NAMES IN_FLIGHT
  *
- * Asks 127.0.0.1:PORT for every name's A record (or A and AAAA) over one UDP socket, in batches, with IN_FLIGHT
+ * Asks the server for every name's A record (or A and AAAA) over one UDP socket, in batches, with IN_FLIGHT
  * names outstanding. No retries, no timers, no queue: a reply that is lost stays lost. Prints bench.h's report.
  */
 
@@ -142,13 +142,8 @@ static void ask_all(struct run *run)
     } while (receive_batch(run, &incoming) && (run->outstanding > 0 || run->asked < queries));
 }
 
-static int connect_to(uint16_t port)
+static int connect_to(struct sockaddr_in server)
 {
-    struct sockaddr_in server = {
-        .sin_family = AF_INET,
-        .sin_port = htons(port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
     struct timeval patience = {.tv_sec = 2};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof server) != 0)
@@ -162,7 +157,7 @@ static int connect_to(uint16_t port)
 int main(int argc, char **argv)
 {
     if (argc != 5) {
-        fprintf(stderr, "usage: %s A|getaddrinfo PORT NAMES IN_FLIGHT\n", argv[0]);
+        fprintf(stderr, "usage: %s A|getaddrinfo ADDRESS:PORT NAMES IN_FLIGHT\n", argv[0]);
         return EXIT_FAILURE;
     }
     static struct run run;
@@ -175,7 +170,7 @@ int main(int argc, char **argv)
     run.is_wrong = calloc(run.names, 1);
     if (!run.replies || !run.is_wrong)
         die("calloc");
-    run.fd = connect_to((uint16_t)number_argument(argv[2], 1, 65535));
+    run.fd = connect_to(server_argument(argv[2]));
 
     struct moment start = now();
     ask_all(&run);

@@ -1,11 +1,14 @@
-/* The peer, a plain C program on c-ares: usage: plain_cares LIBRARY tuned|stock A|getaddrinfo PORT NAMES IN_FLIGHT
+/* The peer, a plain C program on c-ares: usage:
+ *
+ *     plain_cares LIBRARY tuned|stock|ports A|getaddrinfo ADDRESS:PORT NAMES IN_FLIGHT [DISTINCT]
  *
  * LIBRARY is the very file that gdns uses: the extension in pycares' wheel, or a libcares.so.2. Its functions are
  * driven as c-ares' manual advises: sockets reported by callback into one epoll set, ares_process_fds with what is
  * ready, ares_timeout as the wait. IN_FLIGHT names are outstanding. Prints bench.h's report.
  *
  * "tuned" spares c-ares all work that these lookups do not need: its query cache, EDNS, the hosts file. "stock"
- * leaves that as it comes. Both get sockets that lose nothing.
+ * leaves that as it comes. Both get sockets that lose nothing. "ports" is "tuned" with a source port for each query.
+ * With DISTINCT, only so many different names are asked for, over and over: with "stock", that is its query cache.
  */
 
 #define _GNU_SOURCE
@@ -148,6 +151,7 @@ static void load(const char *path)
 static struct {
     unsigned asked, ended, answered, wrong;
 } tally;
+static unsigned distinct;
 
 /* What a callback needs to check its answer: the number of the name, in the pointer itself. */
 static uint32_t expected_hash(void *arg)
@@ -244,10 +248,10 @@ enum {
     TUNED_OPTIONS = STOCK_OPTIONS | ARES_OPT_FLAGS | ARES_OPT_LOOKUPS | ARES_OPT_QUERY_CACHE,
 };
 
-static struct channel *open_channel(int mask, int *epoll_fd, unsigned port)
+static struct channel *open_channel(int mask, int *epoll_fd, const char *server, int per_port)
 {
     struct channel *channel;
-    char server[32], nothing[] = "/dev/null", dns_only[] = "b";
+    char nothing[] = "/dev/null", dns_only[] = "b";
     enum { RECEIVE_BUFFER = 4 << 20 };
     struct options options = {
         .flags = ARES_FLAG_STAYOPEN, /* and thereby no EDNS: the same questions as gdns and glibc ask */
@@ -261,10 +265,9 @@ static struct channel *open_channel(int mask, int *epoll_fd, unsigned port)
          * seconds for what was thrown away. So: the largest buffer the kernel grants, and never more queries on
          * a socket than it surely holds. With a generous net.core.rmem_max one socket carries all in flight. */
         .receive_buffer = RECEIVE_BUFFER,
-        .udp_max_queries = replies_held(RECEIVE_BUFFER),
+        .udp_max_queries = per_port ? per_port : replies_held(RECEIVE_BUFFER),
         .query_cache_max_ttl = 0, /* every name is asked once: the cache could only cost */
     };
-    snprintf(server, sizeof server, "127.0.0.1:%u", port);
     if (ares.library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
         ares.init_options(&channel, &options, mask) != ARES_SUCCESS ||
         ares.set_servers_ports_csv(channel, server) != ARES_SUCCESS) {
@@ -297,33 +300,43 @@ static void ask_all(struct channel *channel, int epoll_fd, void (*ask)(struct ch
         /* From here rather than from the callbacks: one that fails at once would recurse. */
         while (tally.asked < names && tally.asked - tally.ended < in_flight) {
             char name[NAME_SIZE];
-            unsigned number = tally.asked++;
+            unsigned number = tally.asked++ % distinct;
             write_name(name, number);
             ask(channel, name, (void *)(uintptr_t)number);
         }
-        wait_and_process(channel, epoll_fd);
+        if (tally.ended < tally.asked) /* what its cache knows has ended already */
+            wait_and_process(channel, epoll_fd);
     }
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 7) {
-        fprintf(stderr, "usage: %s LIBRARY tuned|stock A|getaddrinfo PORT NAMES IN_FLIGHT\n", argv[0]);
+    if (argc != 7 && argc != 8) {
+        fprintf(stderr, "usage: %s LIBRARY tuned|stock|ports A|getaddrinfo ADDRESS:PORT NAMES IN_FLIGHT [DISTINCT]\n",
+                argv[0]);
         return EXIT_FAILURE;
     }
     load(argv[1]);
-    int options = is_first(argv[2], "tuned", "stock") ? TUNED_OPTIONS : STOCK_OPTIONS;
+    bool has_ports = strcmp(argv[2], "ports") == 0;
+    int options = has_ports || is_first(argv[2], "tuned", "stock") ? TUNED_OPTIONS : STOCK_OPTIONS;
     bool asks_records = is_first(argv[3], "A", "getaddrinfo");
+    void (*ask)(struct channel *, const char *, void *) = asks_records ? ask_record : ask_addrinfo;
     unsigned names = number_argument(argv[5], 1, 100000000);
-    /* c-ares loops for ever looking for a free id when 65,536 queries are outstanding. */
-    unsigned in_flight = number_argument(argv[6], 1, asks_records ? 60000 : 30000);
+    /* With 65,536 queries outstanding c-ares looks for a free id for ever, and then the driver ends this. */
+    unsigned in_flight = number_argument(argv[6], 1, 100000);
+    distinct = argc == 8 ? number_argument(argv[7], 1, names) : names;
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
         die("epoll_create1");
-    struct channel *channel = open_channel(options, &epoll_fd, number_argument(argv[4], 1, 65535));
+    server_argument(argv[4]);
+    struct channel *channel = open_channel(options, &epoll_fd, argv[4], has_ports);
+    if (distinct < names) {
+        ask_all(channel, epoll_fd, ask, distinct, in_flight);
+        memset(&tally, 0, sizeof tally);
+    }
 
     struct moment start = now();
-    ask_all(channel, epoll_fd, asks_records ? ask_record : ask_addrinfo, names, in_flight);
+    ask_all(channel, epoll_fd, ask, names, in_flight);
     struct moment end = now();
 
     report("plain c-ares", names, tally.answered, tally.wrong, start, end);

@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-if __package__ is None:
+if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.run import build, responder
+from benchmarks.programs import build, responder
 
 A = 1
 
@@ -145,7 +145,7 @@ def main() -> None:
         return
     build()
     figures: dict[str, list[float]] = {name: [] for name in PARTS}
-    with responder(arguments.in_flight) as port:
+    with responder() as port:
         command = [sys.executable, __file__, "--port", str(port)]
         command += ["--names", str(arguments.names), "--in-flight", str(arguments.in_flight)]
         for _ in range(arguments.repetitions):

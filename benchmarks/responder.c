@@ -1,8 +1,11 @@
-/* A DNS responder meant to be faster than any client: usage: responder PORT
+/* A DNS responder meant to be faster than any client: usage: responder ADDRESS:PORT [held | GROUP]
  *
- * Listens on 127.0.0.1:PORT (0: any free port) and prints {"port": N, "window": datagrams its buffer holds}.
+ * Listens there (port 0: any free one) and prints {"port": N, "window": datagrams its buffer holds}.
  * Every A and AAAA question gets the one address that bench.h derives from its name, TTL 300; every other
  * type gets NODATA. What is not a plain query is dropped. Ends on SIGTERM or when its stdin is closed.
+ *
+ * "held": keeps what it is asked to itself until it is asked for a TXT record; then it answers everything.
+ * GROUP: answers whenever it has been asked so many questions, or none for a while: batches of one size.
  */
 
 #define _GNU_SOURCE
@@ -12,7 +15,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-enum { BATCH = 256, MESSAGE_SIZE = 512, HEADER_SIZE = 12, RECORD_SIZE = 12 + 16 };
+enum { BATCH = 256, MESSAGE_SIZE = 512, HEADER_SIZE = 12, RECORD_SIZE = 12 + 16, TYPE_TXT = 16 };
+enum { HELD_MAX = 1 << 18, HELD_SIZE = 128, SILENCE_MS = 250 };
 
 struct batch {
     struct mmsghdr headers[BATCH];
@@ -20,6 +24,18 @@ struct batch {
     struct sockaddr_in clients[BATCH];
     uint8_t messages[BATCH][MESSAGE_SIZE];
 };
+
+/* Questions that are not answered yet. */
+struct held {
+    struct sockaddr_in client;
+    size_t length;
+    uint8_t message[HELD_SIZE];
+};
+
+static struct held *held;
+static unsigned held_count;
+static unsigned group;         /* answer when so many are held; 0: answer at once */
+static bool waits_for_the_word; /* answer when asked for a TXT record */
 
 /* The question of a message: where it ends, what it asks, the hash of its name. */
 struct question {
@@ -137,37 +153,88 @@ static void send_all(int fd, struct mmsghdr *replies, unsigned count)
     }
 }
 
+static void release(int fd, struct batch *batch)
+{
+    for (unsigned first = 0; first < held_count; first += BATCH) {
+        unsigned count = held_count - first < BATCH ? held_count - first : BATCH;
+        for (unsigned i = 0; i < count; i++) {
+            const struct held *one = &held[first + i];
+            memcpy(batch->messages[i], one->message, one->length);
+            batch->clients[i] = one->client;
+            batch->headers[i].msg_len = (unsigned)one->length;
+        }
+        send_all(fd, batch->headers, answer_all(batch, count));
+        prepare(batch, count);
+    }
+    held_count = 0;
+}
+
+/* Put what was received aside; true if the word has come that everything is to be answered. */
+static bool hold(const struct batch *batch, unsigned received)
+{
+    bool has_word = false;
+    for (unsigned i = 0; i < received; i++) {
+        struct question question;
+        size_t length = batch->headers[i].msg_len;
+        if (length > HELD_SIZE || held_count == HELD_MAX)
+            continue;
+        held[held_count] = (struct held){.client = batch->clients[i], .length = length};
+        memcpy(held[held_count++].message, batch->messages[i], length);
+        has_word |= read_question(batch->messages[i], length, &question) && question.rdtype == TYPE_TXT;
+    }
+    return has_word;
+}
+
+static void take(int fd, struct batch *batch, unsigned received)
+{
+    if (!group && !waits_for_the_word) {
+        send_all(fd, batch->headers, answer_all(batch, received));
+        prepare(batch, received);
+        return;
+    }
+    bool has_word = hold(batch, received);
+    prepare(batch, received);
+    if (waits_for_the_word ? has_word : held_count >= group) {
+        release(fd, batch);
+        waits_for_the_word = false;
+    }
+}
+
 static void serve(int fd)
 {
     static struct batch batch;
     prepare(&batch, BATCH);
     struct pollfd sources[] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
     for (;;) {
-        if (poll(sources, 2, -1) < 0)
+        int ready = poll(sources, 2, group && held_count ? SILENCE_MS : -1);
+        if (ready < 0)
             die("poll");
+        if (ready == 0)
+            release(fd, &batch);
         if (sources[1].revents) /* nobody writes to it: this is its end, so the driver is gone */
             return;
         int received = recvmmsg(fd, batch.headers, BATCH, MSG_DONTWAIT, NULL);
         if (received < 0 && errno != EAGAIN && errno != EINTR)
             die("recvmmsg");
-        if (received > 0) {
-            send_all(fd, batch.headers, answer_all(&batch, (unsigned)received));
-            prepare(&batch, (unsigned)received);
-        }
+        if (received > 0)
+            take(fd, &batch, (unsigned)received);
     }
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s PORT\n", argv[0]);
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: %s ADDRESS:PORT [held | GROUP]\n", argv[0]);
         return EXIT_FAILURE;
     }
-    struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)number_argument(argv[1], 0, 65535)),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
+    struct sockaddr_in address = server_argument(argv[1]);
+    waits_for_the_word = argc == 3 && strcmp(argv[2], "held") == 0;
+    if (argc == 3) {
+        group = waits_for_the_word ? 0 : number_argument(argv[2], 1, BATCH);
+        held = calloc(HELD_MAX, sizeof *held);
+        if (!held)
+            die("calloc");
+    }
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0)

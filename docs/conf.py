@@ -62,7 +62,15 @@ def escape(app: Sphinx, what: str, name: str, of: object, options: object, lines
             lines[number] = "".join(parts)
 
 
+def sign(
+    app: Sphinx, what: str, name: str, of: object, options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """A default that is an object of its own, which stands for "not given", tells nobody anything."""
+    return signature and signature.replace("<object object>", "..."), returns
+
+
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", escape)
+    app.connect("autodoc-process-signature", sign)
     if not HAS_DOT:
         app.add_directive("graphviz", DotAsText)

@@ -10,12 +10,15 @@ The functions of the `socket` module that look names up, and more, without stopp
 
 They are the methods of `default_resolver()`, which does as the system's settings say. A `Resolver` of one's
 own takes other servers and other limits.
+
+PYTEST_DONT_REWRITE: else pytest would warn where a program has loaded gdns before it.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     resolve = _of_default.resolve
     resolve_address = _of_default.resolve_address
     resolve_name = _of_default.resolve_name
+    resolve_many = _of_default.resolve_many
     canonical_name = _of_default.canonical_name
     zone_for_name = _of_default.zone_for_name
     explain = _of_default.explain
@@ -61,6 +65,7 @@ _METHODS = (
     "resolve",
     "resolve_address",
     "resolve_name",
+    "resolve_many",
     "canonical_name",
     "zone_for_name",
     "explain",
@@ -69,6 +74,10 @@ _METHODS = (
 )
 _ELSEWHERE = {"override": "gdns.overrides", "patch_socket": "gdns.patch", "watch_blocking": "gdns.watch"}
 _EXCEPTIONS_OF_RESOLVE = ("NXDOMAIN", "LifetimeTimeout", "NoAnswer", "NoNameservers", "YXDOMAIN")
+
+_EXTENSIONS = tuple(
+    f"gdns.{name}" for name in ("_ares", "_datagram", "_libcares", "_links", "_sockets", "_wire")
+)
 
 __all__ = [
     "AddressRefused",
@@ -100,6 +109,7 @@ __all__ = [
     "patch_socket",
     "resolve",
     "resolve_address",
+    "resolve_many",
     "resolve_name",
     "stats",
     "watch_blocking",
@@ -133,10 +143,22 @@ def _engine() -> ModuleType:
     """The module that serves: gdns' own engine or, where it cannot be imported, the system's resolver."""
     try:
         return importlib.import_module("gdns.resolver")
-    except ImportError as error:  # an extension module, or the c-ares that they need
+    except ImportError as error:
+        if not _is_of_an_extension(error):
+            raise
         alone = importlib.import_module("gdns.system")
         alone.serve_alone(error)
         return alone
+
+
+def _is_of_an_extension(error: ImportError) -> bool:
+    """Whether one of our extension modules is missing or does not load, or finds no c-ares; else it is a bug.
+
+    Elsewhere than on Linux there are no extensions, and modules are missing that we need beside them.
+    """
+    if sys.platform != "linux":
+        return True
+    return error.name in _EXTENSIONS and error.name not in sys.modules
 
 
 def _is_alone() -> bool:

@@ -19,6 +19,12 @@ cdef enum:
 cdef enum:
     RECORD_KINDS = 64  # what c-ares can be asked to send: every sum of the wishes below USE_0X20
 
+# How a connection ended under a try, if it did so after it had been made.
+cdef enum:
+    _CUT_FIRST = 1  # before any reply, and this was the question that had waited longest
+    _CUT_BESIDE = 2  # before any reply to one that had waited longer
+    _CUT_AFTER_REPLIES = 3
+
 cdef class Try
 cdef class Ledger
 cdef class Channel(Links)
@@ -39,6 +45,7 @@ cdef class Try:
     cdef object id  # None until it is known
     cdef int status
     cdef int system_error
+    cdef readonly int cut  # how a connection ended under it: one of the three below, or 0
     cdef bint unopened  # there was no socket to be had for it
     cdef bint withdrawn  # it ends without a reply, whatever c-ares says
     cdef bint disowned  # `ask` raised, so nobody will take it

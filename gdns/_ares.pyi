@@ -12,6 +12,10 @@ CHECKING_DISABLED: int
 NO_RECURSION: int
 USE_0X20: int
 
+CUT_FIRST: int
+CUT_BESIDE: int
+CUT_AFTER_REPLIES: int
+
 class Try:
     """One question on its way to one server; only `AresLane.ask` makes one.
 
@@ -41,6 +45,12 @@ class Try:
     @property
     def is_wanting(self) -> bool:
         """Whether it ended for want of something on this host: a descriptor, memory, a permission."""
+    @property
+    def cut(self) -> int:
+        """How a connection ended under it: CUT_FIRST, CUT_BESIDE, CUT_AFTER_REPLIES; 0 where none did.
+
+        Without any reply either this try or another had waited longest; or replies had come over it.
+        """
     @property
     def transport(self) -> str:
         """ "udp" or "tcp": what carried it last."""

@@ -71,6 +71,11 @@ cdef double STALLED = 0.2  # seconds of silence after which a connection that so
 cdef double EDNS_PATIENCE = 0.2  # seconds until a server that never answered EDNS is also asked without
 cdef double EDNS_RETRY = 60.0  # seconds until it is offered EDNS again
 
+# How a connection ended under a try (`Try.cut`)
+CUT_FIRST = 1
+CUT_BESIDE = 2
+CUT_AFTER_REPLIES = 3
+
 # How a question is to be asked: bits of `wishes`.
 USE_TCP = 1
 USE_EDNS = 2
@@ -189,8 +194,15 @@ cdef void on_end(void* arg, int status, size_t timeouts, const ares_dns_record_t
         return
     attempt.status = status
     attempt.ended = True
-    if status != ARES_SUCCESS and link is not None and link.failure and not attempt.withdrawn:
-        attempt.system_error = link.failure
+    if status != ARES_SUCCESS and link is not None and not attempt.withdrawn:
+        if link.failure:
+            attempt.system_error = link.failure
+        if link.is_stream and link.is_connected:
+            if link.has_answered:
+                attempt.cut = _CUT_AFTER_REPLIES
+            else:
+                attempt.cut = _CUT_BESIDE if link.is_blamed else _CUT_FIRST
+                link.is_blamed = True
     channel.ledger.add_ended(attempt)  # which holds it from here on
     channel.by_id.pop(attempt.id, None)
     if attempt.disowned:
@@ -518,6 +530,7 @@ cdef class Channel(Links):
         attempt.digested_in = self.ledger.turn
         if link.is_stream:
             link.heard_at = monotonic()
+            link.has_answered = True
         return TAKEN
 
     cdef int ask_as_it_is(self, Link link, Try attempt) except -1:

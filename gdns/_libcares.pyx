@@ -123,11 +123,13 @@ cdef int _load() except -1:
     else:
         raise ImportError(
             "gdns needs c-ares 1.34 or later (below 2), from `pip install -U pycares`, the system's "
-            "libcares.so.2 or the file that GDNS_LIBCARES names; found: " + "; ".join(reasons)
+            "libcares.so.2 or the file that GDNS_LIBCARES names; found: " + "; ".join(reasons),
+            name=__name__,
         )
     status = ares.library_init(ARES_LIB_INIT_ALL)  # never undone: that would pull the allocator from under others
     if status != ARES_SUCCESS:
-        raise ImportError(f"c-ares {_version} in {_file} does not start: {ares.strerror(status).decode()}")
+        text = ares.strerror(status).decode()
+        raise ImportError(f"c-ares {_version} in {_file} does not start: {text}", name=__name__)
     return 0
 
 

@@ -19,6 +19,8 @@ cdef class Link(Socket):
     cdef int failure  # errno of a call that failed, told to c-ares at its next read
     cdef bint at_end
     cdef bint is_connected
+    cdef bint has_answered  # it has brought a reply
+    cdef bint is_blamed  # somebody's question has been blamed for its end
     cdef double heard_at  # of a stream: when it was first written to, or last brought a reply
     cdef bytearray received
     cdef bytearray unsent

@@ -41,7 +41,7 @@ cdef class Sockets:
     cdef int epoll_fd
     cdef int wake_fd
     cdef int next_handle
-    cdef int budget
+    cdef readonly int budget
     cdef unsigned int made_in  # the process, counted in forks
     cdef readonly dict by_handle
     cdef unsigned char* arena

@@ -4,7 +4,7 @@
 This is the only code of gdns that looks at a stranger's octets. A message is walked once from end to end,
 every count and length checked against what is there, before anything in it is believed (RFC 1035, section 4;
 RFC 9267 lists what goes wrong otherwise). Work is linear in the message's length: a name costs at most 255
-octets and 16 pointers, a CNAME chain at most 16 passes over an index of the answer section.
+octets and 16 pointers, a CNAME chain at most 32 passes over an index of the answer section.
 
 What is accepted here, dnspython accepts too. Known rdata is held to its format as dnspython holds it; types
 that `rdata_format` does not know, and EDNS options other than COOKIE and EDE, are opaque.
@@ -32,7 +32,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     HEADER = 12
-    MAX_LINKS = 16  # in one CNAME chain
+    MAX_LINKS = 32  # in one CNAME chain
     MAX_PRESENTED = 4 * MAX_NAME  # every octet as \DDD
     SMALLEST_RECORD = 11  # root owner, no rdata
     IPV4_TEXT = 16  # letters of the longest, and one
@@ -257,7 +257,7 @@ cdef inline bint is_same(Name* name, Name* other) noexcept nogil:
 
 
 cdef uint64_t digest_of(const unsigned char* octets, int length) noexcept nogil:
-    """A keyed digest, never 0. It spares comparing names, so that 16 links over 5,000 records stay cheap."""
+    """A keyed digest, never 0. It spares comparing names, so that 32 links over 5,000 records stay cheap."""
     cdef uint64_t digest = SEED
     cdef int index
     for index in range(length):
@@ -647,7 +647,7 @@ cdef int read_answer(
     3.6.2).
 
     Records may stand in any order. Of several CNAMEs of one name the last counts, as in dnspython. A chain
-    that comes back to one of its names, or has more than 16 links, ends there, without an answer.
+    that comes back to one of its names, or has more than 32 links, ends there, without an answer.
     """
     cdef Name chain[MAX_LINKS + 1]
     cdef Name* name = chain

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import _socket
 import re
+from contextlib import suppress
 from functools import lru_cache
-from socket import SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM
+from socket import (
+    AF_INET,
+    AI_NUMERICHOST,
+    AI_NUMERICSERV,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    SOCK_SEQPACKET,
+    SOCK_STREAM,
+    gaierror,
+)
 from typing import TYPE_CHECKING, NamedTuple
 
 from gdns.errors import EAI_NONAME, EAI_SERVICE, EAI_SOCKTYPE
@@ -65,13 +76,19 @@ def endpoints(
     return _named(service.decode("utf-8", "surrogateescape"), type, proto, services)
 
 
+def _check_that_python_takes(port: int) -> None:
+    """Raise OverflowError where the interpreter does, for so big a port; newer ones do not."""
+    with suppress(gaierror):  # an address and a number: nothing is looked up
+        _socket.getaddrinfo("127.0.0.1", port, AF_INET, SOCK_STREAM, 0, AI_NUMERICHOST | AI_NUMERICSERV)
+
+
 def service_text(port: object) -> bytes | None:
     """A port as the C function gets it; None where it sees none, as in "*"."""
     if port is None:
         return None
     if port.__class__ is int:
         if not -(1 << 63) <= port < 1 << 63:
-            raise OverflowError("Python int too large to convert to C long")
+            _check_that_python_takes(port)
         return b"%d" % port
     if isinstance(port, str):
         text = port.encode("utf-8")

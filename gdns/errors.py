@@ -56,6 +56,7 @@ EAI_OF: dict[Status, int] = {
     _outcome.TIMEOUT: EAI_AGAIN,
     _outcome.UNREACHABLE: EAI_AGAIN,
     _outcome.CLOSED: EAI_FAIL,
+    _outcome.INVALID: EAI_NONAME,
 }
 
 _HOST_ERROR_OF: dict[Status, int] = {
@@ -67,6 +68,7 @@ _HOST_ERROR_OF: dict[Status, int] = {
     _outcome.TIMEOUT: TRY_AGAIN,
     _outcome.UNREACHABLE: TRY_AGAIN,
     _outcome.CLOSED: NO_RECOVERY,
+    _outcome.INVALID: HOST_NOT_FOUND,
 }
 
 

@@ -31,13 +31,14 @@ def install() -> Switch:
     loaded or patched since. For the methods of sockets, to which hosts may be given by name too, there is
     `gdns.patch_socket()`, which calls this.
     """
-    installation = _Installation()
-    try:
-        _renew()
-    except BaseException:
-        installation.undo()
-        raise
-    return installation
+    with patch.lock:
+        installation = _Installation()
+        try:
+            _renew()
+        except BaseException:
+            installation.undo()
+            raise
+        return installation
 
 
 class _Installation(Switch):
@@ -52,10 +53,11 @@ class _Installation(Switch):
         return self in _in_force
 
     def undo(self) -> None:
-        if self in _in_force:
-            _in_force.remove(self)
-            if not _in_force:
-                _take_out()
+        with patch.lock:
+            if self in _in_force:
+                _in_force.remove(self)
+                if not _in_force:
+                    _take_out()
 
 
 _in_force: list[_Installation] = []

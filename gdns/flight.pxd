@@ -29,9 +29,28 @@ cdef class Flight:
     cdef public list failures
     cdef public double patience
     cdef public bint is_wanted
+    cdef public int spared
+    cdef public bint was_cut
+    cdef public bint is_passing
     cdef public Flight next_stranded
 
     cpdef note(self, str server, str reason, double seconds)
+
+cdef class Ask
+
+cdef class Crowd:
+    cpdef take(self, Ask ask, Outcome outcome)
+
+cdef class Ask:
+    cdef public Crowd crowd
+    cdef public object item
+    cdef public Question question
+    cdef public object key
+    cdef public tuple plan
+    cdef public Try attempt
+    cdef public double began
+    cdef public bint has_joined
+    cdef public Outcome outcome
 
 @cython.locals(flight=Flight)
 cpdef Flight new_flight(
@@ -50,6 +69,9 @@ cdef class Alarm:
 @cython.final
 cdef class Refill:
     cdef public Server server
+
+cdef class Queued:
+    pass
 
 @cython.final
 cdef class Probe:

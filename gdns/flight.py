@@ -38,13 +38,16 @@ class Flight:
         "failures",
         "patience",
         "is_wanted",
+        "spared",
+        "was_cut",
+        "is_passing",
         "next_stranded",
     )
 
     question: Question
     wishes: int
     key: object
-    waiters: list[Waiter | Both]  # each is woken when this has landed
+    waiters: list[Waiter | Both | Ask]  # each is woken, or told, when this has landed
     outcome: Outcome | None
     plan: tuple[Server, ...]  # the servers in the order in which they are asked, round after round
     step: int  # of how many tries were begun
@@ -60,6 +63,9 @@ class Flight:
     failures: list[Failed] | None  # what came of tries that brought no answer
     patience: float  # seconds that a server has before the next one is asked too
     is_wanted: bool  # by the cache, whoever waits for it or not
+    spared: int  # tries that were cut off with others', before any reply
+    was_cut: bool  # with a connection: it is asked again over one
+    is_passing: bool  # only crowds want it: kept, it would drive out what others keep
     next_stranded: Flight | None  # that landed when there was no memory to list who waits
 
     def note(self, server: str, reason: str, seconds: float) -> None:
@@ -99,8 +105,36 @@ def new_flight(
     flight.failures = None
     flight.patience = 0.0
     flight.is_wanted = False
+    flight.spared = 0
+    flight.was_cut = False
+    flight.is_passing = False
     flight.next_stranded = None
     return flight
+
+
+class Crowd:
+    """Many questions with one greenlet, or none, that waits for their outcomes."""
+
+    def take(self, ask: Ask, outcome: Outcome) -> None:
+        """One of the questions has ended. Called from the hub, or in the midst of `Stub.put`."""
+        raise NotImplementedError
+
+
+class Ask:
+    """One question of a crowd: in the place of a flight while its first try is under way, at less cost."""
+
+    __slots__ = ("crowd", "item", "question", "key", "plan", "attempt", "began", "has_joined", "outcome")
+
+    def __init__(self, crowd: Crowd, item: object, question: Question) -> None:
+        self.crowd = crowd
+        self.item = item  # what the crowd knows it by
+        self.question = question
+        self.key: object = None
+        self.plan: tuple[Server, ...] | None = None
+        self.attempt: Try | None = None  # the first try, while there is no flight
+        self.began = 0.0
+        self.has_joined = False  # a flight that others began earlier
+        self.outcome: Outcome | None = None
 
 
 class Both:
@@ -129,6 +163,12 @@ class Refill:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+
+
+class Queued:
+    """The moment at which the first tries of crowds have waited for long enough."""
+
+    __slots__ = ()
 
 
 class Probe:

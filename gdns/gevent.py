@@ -167,11 +167,13 @@ class _Installation(Switch):
         hub = get_hub_if_exists()
         if hub is not None and not isinstance(hub._resolver, Resolver | None):
             places.append(Place(hub, "_resolver", Resolver(hub)))
-        super().__init__(places)
+        with _lock:
+            super().__init__(places)
 
     def undo(self) -> None:
-        was_on = self.is_on
-        super().undo()
+        with _lock:
+            was_on = self.is_on
+            super().undo()
         if was_on and gevent.config.settings["resolver"].__dict__.get("value") is not Resolver:
             for made in members_of(_made):
                 hub = made.hub()

@@ -11,7 +11,7 @@ from greenlet import getcurrent
 
 from gdns.errors import EAI_AGAIN, GaiError, ResolverClosed
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
-from gdns.threads import start_thread
+from gdns.threads import QuietLock, start_thread
 
 if TYPE_CHECKING:
     from gdns.hubs import Hub
@@ -79,19 +79,21 @@ class Pool:
         self._jobs: SimpleQueue[Job[object]] = SimpleQueue()
         self._unfinished: set[Job[object]] = set()
         self._threads = 0
+        self._lock = QuietLock()  # held while the two are compared
 
     def submit(self, job: Job[object]) -> None:
         """Let a thread run the job. Raises RuntimeError where no thread can be started."""
-        self._unfinished.add(job)
-        self._jobs.put(job)
-        if self._threads < min(len(self._unfinished), MOST_THREADS):
-            self._threads += 1
-            try:
-                start_thread(self._work)
-            except RuntimeError:
-                self._threads -= 1
-                if not self._threads:
-                    raise
+        with self._lock:
+            self._unfinished.add(job)
+            self._jobs.put(job)
+            if self._threads < min(len(self._unfinished), MOST_THREADS):
+                self._threads += 1
+                try:
+                    start_thread(self._work)
+                except RuntimeError:
+                    self._threads -= 1
+                    if not self._threads:
+                        raise
 
     def _work(self) -> None:
         while True:
@@ -99,7 +101,8 @@ class Pool:
             try:
                 job.run()
             finally:
-                self._unfinished.discard(job)
+                with self._lock:
+                    self._unfinished.discard(job)
             del job  # its arguments and result are nobody's while the thread waits
 
     def resubmitted(self) -> Pool:

@@ -83,7 +83,7 @@ class Dns:
             return found
         stub = self._stub
         search: _Search | None = None
-        in_vain = 0
+        in_vain: list[Outcome] = []
         for qname in self._qnames(name):
             if self._keeps(qname, name) or (search is not None and not search.asks(qname)):
                 continue
@@ -96,12 +96,14 @@ class Dns:
                 question = Question(qname, A)
                 first, second = stub.query_both(question, question.with_type(AAAA), 0, lifetime)
             if first.status is ANSWER:
-                stub.counters.in_vain += in_vain
+                if in_vain:
+                    _count(stub, in_vain)
                 return HostEntry(first.addresses + second.addresses, first)
             if second.status is ANSWER and first.reply is not None:
-                stub.counters.in_vain += in_vain
+                if in_vain:
+                    _count(stub, in_vain)
                 return HostEntry(second.addresses, second)
-            in_vain += (not first.from_cache) + (not second.from_cache)
+            in_vain += (first, second)
             if first.status is CLOSED:
                 return Miss(Status.UNAVAIL, NO_RECOVERY, first, is_certain=False)
             verdict = self._verdict_on_both(first, second)
@@ -129,7 +131,7 @@ class Dns:
         The herrno of a Miss is 0 where the name has records, but none of these.
         """
         search: _Search | None = None
-        in_vain = 0
+        in_vain: list[Outcome] = []
         for qname in self._qnames(name):
             if self._keeps(qname, name) or (search is not None and not search.asks(qname)):
                 continue
@@ -138,11 +140,12 @@ class Dns:
                 return _late(qname)
             outcome = self._stub.query(Question(qname, asked), 0, lifetime)
             if outcome.status is ANSWER and asked == rdtype:
-                self._stub.counters.in_vain += in_vain
+                if in_vain:
+                    _count(self._stub, in_vain)
                 return HostEntry(outcome.addresses, outcome)
             if outcome.status is CLOSED:
                 return Miss(Status.UNAVAIL, NO_RECOVERY, outcome, is_certain=False)
-            in_vain += not outcome.from_cache
+            in_vain.append(outcome)
             verdict = self._verdict_on(outcome)
             if asked != rdtype and not verdict.herrno:
                 verdict = _NODATA
@@ -280,6 +283,14 @@ class _Search:
             herrno = self._last.herrno
         status = Status.UNAVAIL if self._last.is_unanswered else Status.NOTFOUND
         return Miss(status, herrno, self._doubt or self._outcome, self._doubt is None)
+
+
+def _count(stub: Stub, in_vain: list[Outcome]) -> None:
+    """Another name was the one: count the queries that were spent on those before it, each of them once."""
+    for outcome in in_vain:
+        if not (outcome.from_cache or outcome.is_counted):
+            outcome.is_counted = True
+            stub.counters.in_vain += 1
 
 
 def _certainty(first: Outcome, second: Outcome) -> tuple[Outcome, bool]:

@@ -19,6 +19,7 @@ cdef class Outcome:
     cdef public double age
     cdef public bint is_stale
     cdef public double kept_for
+    cdef public bint is_counted
 
     @cython.locals(same=Outcome)
     cpdef Outcome for_asker(self, Question question)

@@ -21,6 +21,7 @@ class Status(Enum):
     TIMEOUT = "timeout"  # servers were asked, none answered in time
     UNREACHABLE = "unreachable"  # no server could be sent to, or all of them refused the connection
     CLOSED = "closed"  # the resolver was closed meanwhile
+    INVALID = "invalid"  # it cannot be asked for at all; nothing was sent (`resolve_many` alone)
 
 
 ANSWER = Status.ANSWER
@@ -32,6 +33,7 @@ FAILED = Status.FAILED
 TIMEOUT = Status.TIMEOUT
 UNREACHABLE = Status.UNREACHABLE
 CLOSED = Status.CLOSED
+INVALID = Status.INVALID
 
 STALE_TTL = 30.0  # seconds, RFC 8767, section 5
 
@@ -64,6 +66,7 @@ _SLOTS = (
     "age",
     "is_stale",
     "kept_for",
+    "is_counted",
 )
 
 
@@ -106,6 +109,7 @@ class Outcome:
         self.age = 0.0
         self.is_stale = False
         self.kept_for = -1.0  # seconds for which the cache keeps it; below 0 where it does not
+        self.is_counted = False  # as asked in vain, which is said once of what many waited for
 
     def for_asker(self, question: Question) -> Outcome:
         """The same, for whoever asked for the name in another spelling (RFC 4343)."""
@@ -124,6 +128,7 @@ class Outcome:
         same.age = self.age
         same.is_stale = self.is_stale
         same.kept_for = self.kept_for
+        same.is_counted = True  # where the other one is
         return same
 
     def recalled(self, question: Question, age: float, is_stale: bool = False) -> Outcome:
@@ -177,6 +182,8 @@ class Outcome:
         return _restored, (values, None if self.reply is None else self.reply.message)
 
     def __repr__(self) -> str:
+        if self.status is INVALID:
+            return f"<Outcome invalid: {self.detail}>"
         words = [f"{self.question.qname} type {self.question.rdtype}: {self.status.value}"]
         if self.server:
             words.append(f"from {self.server}")
@@ -217,6 +224,7 @@ def ended(
     outcome.from_cache = False
     outcome.age = 0.0
     outcome.is_stale = False
+    outcome.is_counted = False
     outcome.kept_for = -1.0
     return outcome
 

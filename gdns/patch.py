@@ -23,6 +23,7 @@ from typing import Any
 from gdns import netdb
 from gdns.resolver import Resolver, default_resolver
 from gdns.switch import Place, Switch
+from gdns.threads import QuietLock
 
 FUNCTIONS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getfqdn")
 SPECIAL_HOSTS = ("", "<broadcast>", "255.255.255.255")  # socket's own words for addresses
@@ -44,18 +45,22 @@ def patch_socket(*, create_connection: bool = False) -> Switch:
     getaddrinfo` before keep what they have.
     """
     global _in_force
-    if _in_force is None or not _in_force.is_on:
-        _in_force = _Patch()
-    if create_connection:
-        _in_force.connects = True
-    _in_force.renew()
-    return _in_force
+    with lock:
+        if _in_force is None or not _in_force.is_on:
+            _in_force = _Patch()
+        if create_connection:
+            _in_force.connects = True
+            for module in ("gdns.connect", "gdns.eager"):  # not in the midst of the first connection
+                importlib.import_module(module)
+        _in_force.renew()
+        return _in_force
 
 
 def renew() -> None:
     """Patch what gevent has brought along since `patch_socket`; nothing if that is not in force."""
-    if _in_force is not None and _in_force.is_on:
-        _in_force.renew()
+    with lock:
+        if _in_force is not None and _in_force.is_on:
+            _in_force.renew()
 
 
 def is_in_force() -> bool:
@@ -96,15 +101,16 @@ class _Patch(Switch):
             raise
 
     def undo(self) -> None:
-        if self._eventlet is not None:
-            self._eventlet.undo()
-            self._eventlet = None
-            self._leave_what_eventlet_patched()
-        super().undo()
-        self._is_begun = False
-        if self._gevent is not None:
-            self._gevent.undo()
-            self._gevent = None
+        with lock:
+            if self._eventlet is not None:
+                self._eventlet.undo()
+                self._eventlet = None
+                self._leave_what_eventlet_patched()
+            super().undo()
+            self._is_begun = False
+            if self._gevent is not None:
+                self._gevent.undo()
+                self._gevent = None
 
     def _correct_what_gevent_saved(self) -> None:
         """Where gevent has patched after us, let `monkey.get_original` find the original, and not us."""
@@ -125,6 +131,7 @@ class _Patch(Switch):
 
 
 _in_force: _Patch | None = None
+lock = QuietLock()  # held while `socket`, and what others have of it, is changed
 
 
 def _places() -> Iterator[Place]:

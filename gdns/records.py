@@ -89,6 +89,7 @@ __all__ = [
     "resolve",
     "resolve_address",
     "resolve_name",
+    "special_outcome",
     "to_name",
     "to_rdtype",
     "zone_for_name",
@@ -460,7 +461,7 @@ class Lookup:
         """The outcomes of one or two questions about one name, from a server unless the name is special."""
         rule = special_use(questions[0].qname)
         if rule is not None:
-            return tuple(_special_outcome(question, rule) for question in questions)
+            return tuple(special_outcome(question, rule) for question in questions)
         lifetime = self.ends_at - monotonic()
         if not lifetime > 0:
             detail = "the caller's lifetime ended"
@@ -609,7 +610,7 @@ def _qnames_to_ask(qname: Name, settings: Settings, search: bool) -> list[Name]:
     ]
 
 
-def _special_outcome(question: Question, rule: SpecialUse) -> Outcome:
+def special_outcome(question: Question, rule: SpecialUse) -> Outcome:
     """What a server of its own would say about a special-use name; nothing is sent."""
     qname = dns.name.from_text(question.qname)
     rdtype, rdclass = RdataType.make(question.rdtype), RdataClass.make(question.rdclass)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack, cast
 from weakref import WeakSet
@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     from gdns.beside import Finder
     from gdns.counters import Counters
     from gdns.hubs import Hub
+    from gdns.many import Item, Result
     from gdns.trace import Trace
 
+CONCURRENCY = 100  # questions that `resolve_many` has under way where it is not told
 IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not loaded for its sake
 
 _stubs: WeakSet[Stub] = WeakSet()
+_shared: WeakSet[Shared] = WeakSet()
 
 
 class Upstreams(NamedTuple):
@@ -75,6 +78,7 @@ class Shared:
         "overrides",
         "policy",
         "use_0x20",
+        "__weakref__",
     )
 
     def __init__(
@@ -97,6 +101,7 @@ class Shared:
         self.lock = QuietLock()
         self.upstreams = upstreams
         self.asked: object = None  # the servers that the cache's content comes from
+        _shared.add(self)
 
 
 class OfThread(local_base()):  # type: ignore[misc]
@@ -152,6 +157,8 @@ class Engine:
             counters=counters,
             hooks=shared.hooks,
         )
+        if lifetime is not None:
+            self.stub.longest = lifetime
         self.nss = Nss(
             self.stub,
             settings,
@@ -396,6 +403,36 @@ class Resolver:
         from gdns import records
 
         return records.zone_for_name(self._engine(), name, rdclass, tcp, lifetime, **self._asks)
+
+    def resolve_many(
+        self, questions: Iterable[Item], *, concurrency: int = CONCURRENCY, rate: float | None = None
+    ) -> Iterator[Result]:
+        """The outcomes of many questions, as completed, without a greenlet for each.
+
+        `questions` are names, asked for their A records, or pairs of a name and a type ("MX", 15), from any
+        iterable, also an endless one: it is pulled as results are taken, so that at most `concurrency`
+        questions (1 to 60,000) are between their asking and their being handed out. It is pulled by the
+        greenlet that iterates, and may wait; what has ended is handed out first. `rate` is how many questions
+        a second are asked at most.
+
+        Yields `Result(question, outcome)`: the very object pulled, and its `gdns.outcome.Outcome`. Nothing is
+        raised for what servers say, or do not say: `outcome.status` tells, and is INVALID where a name, or a
+        type, cannot be asked for. Names are taken as absolute; DNS alone is asked, as by `resolve`. What the
+        cache knows is used, and what is learnt is not kept, so that a million names do not drive out those
+        that a program lives on.
+
+        Each question has the resolver's `timeout` x `attempts`, and no more than its `lifetime`. Whatever is
+        thrown into the waiting greenlet comes out at once and ends all, as `close()` and dropping the
+        iterator do; what is under way is then given up. An exception of `questions`, or TypeError for what
+        is no question, is raised when what had been asked before has been handed out. After
+        `Resolver.close`, what was under way has the status CLOSED, and then ResolverClosed is raised.
+
+        Raises ConfigError and TypeError for arguments that cannot be used, at once; RuntimeError where
+        results are taken on another hub than the one they were begun on, or by that itself.
+        """
+        from gdns.many import resolve_many
+
+        return resolve_many(self._engine, questions, concurrency, rate, self._shared.is_idna2008)
 
     def use_edns(
         self,
@@ -715,6 +752,9 @@ def after_fork_in_child() -> None:
     global _pid
     if _pid != os.getpid():
         _pid = os.getpid()
+        for shared in members_of(_shared):
+            if shared.cache is not None:
+                shared.cache.after_fork()
         for stub in members_of(_stubs):
             stub.after_fork()
 

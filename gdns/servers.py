@@ -146,6 +146,7 @@ class Server:
         "unheard",
         "unheard_before",
         "turned_at",
+        "shrunk_at",
         "refill",
     )
 
@@ -172,6 +173,7 @@ class Server:
         self.unheard = 0  # questions of this tenth of a second that are not answered,
         self.unheard_before = 0  # and of the one before
         self.turned_at = 0.0  # when this one began
+        self.shrunk_at = 0.0  # when the burst last did
         self.refill: Refill | None = None  # set while its queue waits for the next
 
     def has_room(self, now: float) -> bool:
@@ -195,9 +197,24 @@ class Server:
         self.in_flight += 1
         self.unheard += 1
 
-    def note_silence(self) -> None:
-        """It has not answered a question for a long time: perhaps it never got it."""
-        self.burst = max(LEAST_BURST, self.burst // 2)
+    def note_cut(self, now: float, sent_at: float) -> None:
+        """A connection has ended under a question: it lies in nobody's buffer any more.
+
+        The fewer are on the next one, the fewer have to be sent again for nothing.
+        """
+        self.note_silence(now, sent_at)
+        if self.unheard:
+            self.unheard -= 1
+
+    def note_silence(self, now: float, sent_at: float) -> None:
+        """It has not answered a question for a long time: perhaps it never got it.
+
+        All that was sent before the burst shrank was sent by the former measure. So it shrinks once for
+        questions that were lost together (RFC 5681, section 3.2): a lossy link does not bring it down.
+        """
+        if sent_at >= self.shrunk_at:
+            self.shrunk_at = now
+            self.burst = max(LEAST_BURST, self.burst // 2)
 
     def note_reply(self, now: float, sent_at: float) -> None:
         """It has answered; if it had failed, it is back in its place."""

@@ -7,7 +7,7 @@ from gdns._clock cimport monotonic
 from gdns._wire cimport Question, Reply
 from gdns.cache cimport Cache, Entry
 from gdns.counters cimport Counters
-from gdns.flight cimport Both, Flight, Probe, new_flight
+from gdns.flight cimport Ask, Both, Crowd, Flight, Probe, Queued, new_flight
 from gdns.hooks cimport Hooks
 from gdns.hubs.waiter cimport Waiter, waiter_of
 from gdns.outcome cimport Outcome, ended
@@ -24,9 +24,13 @@ cdef class Stub(Turns):
     cdef public Counters counters
     cdef public Hooks hooks
     cdef public dict _flights
+    cdef object _asks
+    cdef Py_ssize_t _asking
+    cdef Queued _queued
     cdef long _era
     cdef double _patience
     cdef double _budget
+    cdef public double longest
 
     @cython.locals(known=Outcome)
     cpdef query(self, Question question, int wishes=*, lifetime=*)
@@ -47,6 +51,25 @@ cdef class Stub(Turns):
     @cython.locals(slot=dict)
     cdef _wait(self, Waiter waiter, wakes, caller, bint is_on_hub, lifetime, Flight one, Flight two)
     cdef _impatient(self, Flight flight)
+    @cython.locals(known=Outcome, flight=Flight, group=Group, server=Server, plan=tuple, now=double)
+    cpdef put(self, Ask ask)
+    @cython.locals(server=Server)
+    cpdef int room(self) except -1
+    @cython.locals(attempt=Try)
+    cdef bint _put_first(self, Ask ask, Server server, int wishes, double now) except -1
+    cpdef flush(self)
+    cpdef wake_soon(self, Waiter waiter)
+    cpdef stale(self, Question question)
+    @cython.locals(server=Server, reply=Reply, outcome=Outcome)
+    cdef _land_ask(self, Ask ask, Try attempt, double now)
+    cdef _forget_ask(self, Ask ask)
+    @cython.locals(outcome=Outcome)
+    cdef _close_ask(self, Ask ask)
+    @cython.locals(ask=Ask, attempt=Try, flight=Flight)
+    cdef Flight _board(self, pending)
+    @cython.locals(ask=Ask, flight=Flight, due_at=double)
+    cdef _on_queued(self, double now)
+    cpdef leave(self, Crowd crowd)
     @cython.locals(flight=Flight)
     cdef Flight _join(self, Question question, int wishes, double now, bint is_on_hub)
     @cython.locals(flight=Flight, group=Group)
@@ -57,8 +80,9 @@ cdef class Stub(Turns):
     cdef _send(self, Flight flight, Server server, double now)
     cdef _on_want(self, Flight flight, Server server, str detail, double now)
     cdef _set_due(self, Flight flight, double due_at)
-    @cython.locals(server=Server, flight=Flight, reply=Reply, outcome=Outcome)
+    @cython.locals(server=Server, flight=Flight, reply=Reply, outcome=Outcome, is_spared=bint)
     cdef _on_end(self, Try attempt, double now)
+    cdef bint _is_spared(self, Flight flight, int cut)
     @cython.locals(server=Server)
     cdef _on_due(self, Flight flight, double now)
     cdef _fail(self, Flight flight, double now)

@@ -9,18 +9,19 @@ only carries one try to one server.
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
 from greenlet import getcurrent, greenlet
 
-from gdns._ares import USE_TCP, Try
+from gdns._ares import CUT_AFTER_REPLIES, CUT_FIRST, USE_TCP, Try
 from gdns._clock import monotonic
 from gdns._wire import Question
 from gdns.cache import Cache
 from gdns.counters import Counters
 from gdns.deadlines import Deadlines
-from gdns.flight import Alarm, Both, Flight, Probe, Refill, new_flight
+from gdns.flight import Alarm, Ask, Both, Flight, Probe, Queued, Refill, new_flight
 from gdns.hooks import Hooks
 from gdns.hubs.waiter import ON_THE_HUB, Waiter, waiter_of
 from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, ended
@@ -28,13 +29,17 @@ from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 
 if TYPE_CHECKING:
+    from gdns.flight import Crowd
     from gdns.hubs.protocol import Hub
 
+NAME_ERROR = 3  # the rcode of NXDOMAIN
 REST = 0.2  # seconds between two rounds of asking when a round ended with a refused connection
 PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
 WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descriptor to be had
+FEW_ASKS = 64  # up to this many that have ended may lie about in the queue of first tries
 NO_MEMORY = Outcome(PROBE, UNREACHABLE, detail="out of memory")  # made while there is some
 GONE = Outcome(PROBE, CLOSED)
+MOST_SPARED = 20  # times that a question is asked again when a connection may have ended for another's
 STALE_AFTER = 1.8  # seconds after which a stale answer is better than none yet (RFC 8767, section 5)
 
 
@@ -69,9 +74,13 @@ class Stub(Turns):
         self.prefetches = prefetches
         self.counters = counters or Counters()
         self.hooks = hooks or Hooks()
-        self._flights: dict[object, Flight] = {}
+        self._flights: dict[object, Flight | Ask] = {}
+        self._asks: deque[Ask] = deque()  # those whose first try is under way, and some whose has ended
+        self._asking = 0  # how many of the former
+        self._queued: Queued | None = None  # set while any of them is to fall due
         self._patience = servers.default.patience(timeout)
         self._budget = timeout * attempts
+        self.longest = inf  # seconds that a question of a crowd may take, whatever its budget
         Turns.__init__(self, hub)
 
     # --- asking
@@ -241,9 +250,11 @@ class Stub(Turns):
         return outcome
 
     def _join(self, question: Question, wishes: int, now: float, is_on_hub: bool) -> Flight:
-        flight = self._flights.get(_flight_key(question, wishes))
-        if flight is not None:
+        pending = self._flights.get(_flight_key(question, wishes))
+        if pending is not None:
             self.counters.joined += 1
+            flight = self._board(pending)
+            flight.is_passing = False
             return flight
         if is_on_hub and not self.is_closed:
             raise RuntimeError(ON_THE_HUB)
@@ -272,12 +283,203 @@ class Stub(Turns):
             raise
         return flight
 
+    # --- asking for a crowd
+
+    def put(self, ask: Ask) -> None:
+        """Ask one question of a crowd, whose `take` is called with the outcome; nothing parks.
+
+        That may be before this returns. The first try has no flight, for nearly all end with it; a second
+        one, somebody who joins, or a full window makes it a flight like any other. What the cache knows is
+        used, but what is learnt is not kept unless others have asked for it too. It leaves in the hub's next
+        turn, or with `flush`.
+        """
+        question = ask.question
+        wishes = self.wishes
+        known = self._recall(question, wishes)
+        if known is not None:
+            ask.crowd.take(ask, known)
+            return
+        key = _flight_key(question, wishes)
+        pending = self._flights.get(key)
+        if pending is not None:
+            self.counters.joined += 1
+            flight = self._board(pending)
+            ask.began = monotonic()
+            ask.has_joined = True
+            flight.waiters.append(ask)
+            return
+        group = self.servers.default
+        if not self.is_closed and not self.servers.domains:
+            plan = group.plan()
+            server: Server = plan[0]
+            now = monotonic()
+            if not server.queue and server.has_room(now):
+                if group.has_failing:
+                    self._probe(now)
+                ask.key = key
+                ask.plan = plan
+                if self._put_first(ask, server, wishes, now):
+                    return
+        now = monotonic()
+        flight = self._begin(question, wishes, now)
+        if flight.outcome is not None:
+            ask.crowd.take(ask, flight.outcome)
+        else:
+            flight.is_passing = True
+            flight.waiters.append(ask)
+            if self.longest < self._budget:
+                flight.ends_at = now + self.longest
+                self._set_due(flight, min(now + flight.patience, flight.ends_at))
+            self._soon()
+
+    def room(self) -> int:
+        """How many questions a crowd may put that will be sent at once; 0 if they would have to queue."""
+        server: Server = self.servers.default.order[0]
+        if server.queue or not server.has_room(monotonic()):
+            return 0
+        return min(server.window - server.in_flight, server.burst - server.unheard - server.unheard_before)
+
+    def _put_first(self, ask: Ask, server: Server, wishes: int, now: float) -> bool:
+        """Make a first try without a flight; False if there is no descriptor or memory for it."""
+        try:
+            attempt = self._lane.ask(server, ask.question, wishes | USE_TCP if server.is_tcp else wishes)
+        except (OSError, MemoryError):
+            return False
+        self.counters.sent += 1
+        if self.hooks.on_query:
+            self._tell(self.hooks.on_query, ask.question, server.name)
+        server.note_sent()
+        attempt.flight = ask
+        ask.attempt = attempt
+        ask.began = now
+        self._flights[ask.key] = ask
+        self._asking += 1
+        asks = self._asks
+        if len(asks) > FEW_ASKS + 2 * self._asking:
+            asks = self._asks = deque([other for other in asks if other.attempt is not None])
+        asks.append(ask)
+        if not self._is_watching:
+            self._start()
+        if self._queued is None:
+            self._queued = Queued()
+            self._put_due(self._queued, now + min(self._patience, self.longest))
+        self._soon()  # at the latest, where the crowd is kept waiting for its next question
+        return True
+
+    def flush(self) -> None:
+        """Send what `put` has left to be sent."""
+        if self.is_closed:
+            return
+        if self._lane.needs_flush():
+            self._lane.flush()
+            self._soon()  # some may have ended at once
+
+    def wake_soon(self, waiter: Waiter) -> None:
+        """Wake a greenlet when what has ended has been dealt with; for crowds, from `take`."""
+        self._waking.append(waiter)
+
+    def stale(self, question: Question) -> Outcome | None:
+        """What may be served in place of a failure (RFC 8767); None for nothing."""
+        return None if self.cache is None else self.cache.stale(question, self.wishes)
+
+    def _land_ask(self, ask: Ask, attempt: Try, now: float) -> None:
+        """The first try of a crowd's question has brought the network's word about the name."""
+        server: Server = attempt.server
+        reply = attempt.reply
+        assert reply is not None
+        server.note_reply(now, attempt.sent_at)
+        rtt = now - attempt.sent_at
+        outcome = ended(ask.question, reply, server.name, 1, rtt, rtt, "", attempt.transport)
+        self._forget_ask(ask)
+        self._flights.pop(ask.key, None)
+        ask.crowd.take(ask, outcome)
+        self.counters.note(outcome, True)
+        if self.hooks.on_outcome:
+            self._tell(self.hooks.on_outcome, outcome)
+
+    def _forget_ask(self, ask: Ask) -> None:
+        ask.attempt = None
+        self._asking -= 1
+
+    def _close_ask(self, ask: Ask) -> None:
+        """The stub is closed; the question's first try ends with the lane."""
+        if ask.attempt is not None:
+            ask.attempt.flight = None
+            self._forget_ask(ask)
+        outcome = GONE
+        try:
+            elapsed = monotonic() - ask.began
+            outcome = Outcome(ask.question, CLOSED, attempts=1, elapsed=elapsed)
+            self.counters.note(outcome, True)
+            if self.hooks.on_outcome:
+                self._tell(self.hooks.on_outcome, outcome)
+            ask.crowd.take(ask, outcome)
+        except MemoryError:
+            ask.crowd.take(ask, outcome)
+
+    def _board(self, pending: Flight | Ask) -> Flight:
+        """The flight under way, made of a crowd's question if that has none."""
+        if isinstance(pending, Flight):
+            return pending
+        ask = pending
+        attempt = ask.attempt
+        plan = ask.plan
+        assert plan is not None
+        assert attempt is not None
+        steps = len(plan) * self.attempts
+        ends_at = ask.began + min(self._budget, self.longest)
+        flight = new_flight(ask.question, self.wishes, ask.key, plan, steps, ask.began, ends_at)
+        flight.patience = self._patience
+        flight.step = flight.attempts = 1
+        flight.attempt = attempt
+        flight.is_passing = True
+        flight.waiters.append(ask)
+        attempt.flight = flight
+        self._forget_ask(ask)
+        self._flights[ask.key] = flight
+        self._set_due(flight, ask.began + self._patience)
+        return flight
+
+    def _on_queued(self, now: float) -> None:
+        """First tries of crowds have let their questions wait: they are flights from here on."""
+        asks = self._asks
+        self._queued = None
+        while asks:
+            ask = asks[0]
+            if ask.attempt is not None:
+                due_at = ask.began + min(self._patience, self.longest)
+                if due_at > now:
+                    self._queued = Queued()
+                    self._put_due(self._queued, due_at)
+                    return
+            asks.popleft()
+            if ask.attempt is not None:
+                flight = self._board(ask)
+                if flight.slot is not None:
+                    flight.slot.pop(flight, None)
+                    flight.slot = None
+                self._on_due(flight, now)
+
+    def leave(self, crowd: Crowd) -> None:
+        """A crowd wants no more: its questions under way are given up, unless others wait for them."""
+        for pending in list(self._flights.values()):
+            if isinstance(pending, Flight):
+                pending.waiters = [
+                    wakes
+                    for wakes in pending.waiters
+                    if not isinstance(wakes, Ask) or wakes.crowd is not crowd
+                ]
+            elif pending.crowd is crowd:
+                self._board(pending).waiters.clear()
+
     # --- one flight
 
     def _ask_next(self, flight: Flight, now: float) -> None:
         """Send the next try, or queue for it."""
         server = flight.plan[flight.step % len(flight.plan)]
-        if not server.has_room(now):
+        if server.queue:
+            self._pump(server, now)  # nobody overtakes who waits
+        if server.queue or not server.has_room(now):
             flight.queued_at = server
             server.queue.append(flight)
             if server.refill is None:
@@ -292,7 +494,7 @@ class Stub(Turns):
         flight.queued_at = None
         flight.step += 1
         flight.attempts += 1
-        wishes = flight.wishes | USE_TCP if server.is_tcp else flight.wishes
+        wishes = flight.wishes | USE_TCP if server.is_tcp or flight.was_cut else flight.wishes
         try:
             attempt = self._lane.ask(server, flight.question, wishes)
         except (OSError, MemoryError) as error:
@@ -344,6 +546,12 @@ class Stub(Turns):
         if server.queue:
             self._pump(server, now)
         asker = attempt.flight
+        if isinstance(asker, Ask):
+            reply = attempt.reply
+            if reply is not None and (reply.rcode == 0 or reply.rcode == NAME_ERROR):
+                self._land_ask(asker, attempt, now)
+                return
+            asker = self._board(asker)
         if not isinstance(asker, Flight):
             if isinstance(asker, Probe):
                 self._end_probe(asker, attempt)
@@ -360,10 +568,18 @@ class Stub(Turns):
             if flight.attempt is None and flight.queued_at is None:
                 self._on_want(flight, server, attempt.error, now)
             return
+        is_spared = reply is None and attempt.cut != 0 and self._is_spared(flight, attempt.cut)
+        if is_spared:
+            flight.was_cut = True
+            server.note_cut(now, attempt.sent_at)
+            if flight.attempt is None and flight.queued_at is None and (flight.waiters or flight.is_wanted):
+                flight.step -= 1
+                self._ask_next(flight, now)
+                return
         detail = ""
         if reply is None:
             detail = attempt.error
-            if flight.question.is_plain:  # else it may be the address to send from that is no good
+            if flight.question.is_plain and not is_spared:  # else it may be the address to send from
                 server.note_failure(now)
         else:
             server.note_reply(now, attempt.sent_at)
@@ -394,20 +610,37 @@ class Stub(Turns):
             elif not flight.earlier:
                 self._fail(flight, now)
 
+    def _is_spared(self, flight: Flight, cut: int) -> bool:
+        """Whether the end of a connection is none of this question's doing, so that it is asked again.
+
+        Many questions share a connection, and a server may close it after every reply, or for one of them.
+        Each connection that brings a reply brings the others nearer to theirs. Of one that brings none the
+        question that has waited longest is to blame: the server was busy with that.
+        """
+        if cut == CUT_AFTER_REPLIES:
+            return True
+        if cut == CUT_FIRST or flight.spared >= MOST_SPARED:
+            return False
+        flight.spared += 1
+        return True
+
     def _on_due(self, flight: Flight, now: float) -> None:
         """Its server has let it wait, or its time is up."""
         if flight.attempt is not None:
             server: Server = flight.attempt.server
-            server.note_silence()
+            server.note_silence(now, flight.attempt.sent_at)
             if not server.failed_at:
                 server.note_failure(now)
             flight.note(server.name, NO_REPLY, now - flight.attempt.sent_at)
         if now >= flight.ends_at or not (flight.waiters or flight.is_wanted):
             self._fail(flight, now)
             return
-        if flight.queued_at is not None:
+        if flight.queued_at is not None and flight.step + 1 < flight.steps:
             flight.queued_at = None  # its place in that queue is void
             flight.step += 1
+        elif flight.queued_at is not None:
+            self._set_due(flight, flight.ends_at)  # there is no other queue for it
+            return
         if flight.step < flight.steps:
             self._ask_next(flight, now)
         else:
@@ -443,7 +676,7 @@ class Stub(Turns):
         try:  # what goes wrong from here on is no concern of theirs
             if flight.failures is not None:
                 outcome.failures = tuple(flight.failures)
-            if self.cache is not None and outcome.reply is not None:
+            if self.cache is not None and outcome.reply is not None and not flight.is_passing:
                 self.cache.put(outcome, flight.wishes, self._era)
             self.counters.note(outcome, bool(flight.waiters) or flight.is_wanted)
             if self.hooks.on_outcome:
@@ -458,6 +691,8 @@ class Stub(Turns):
                     wakes.missing -= 1
                     if not wakes.missing:
                         self._waking.append(wakes.waiter)
+                elif isinstance(wakes, Ask):
+                    wakes.crowd.take(wakes, flight.outcome or GONE)
                 else:
                     self._waking.append(wakes)
             except MemoryError:
@@ -474,6 +709,10 @@ class Stub(Turns):
             self._land(asker, outcome)
         elif isinstance(asker, Probe):
             asker.server.is_probed = False
+        elif isinstance(asker, Ask) and asker.attempt is not None:
+            self._forget_ask(asker)
+            self._flights.pop(asker.key, None)
+            asker.crowd.take(asker, NO_MEMORY)
         self._report(error)
 
     def _give_up(self, attempt: Try) -> None:
@@ -536,6 +775,8 @@ class Stub(Turns):
             item.server.is_probed = False
             if item.attempt is not None:
                 self._give_up(item.attempt)
+        elif isinstance(item, Queued):
+            self._on_queued(now)
 
     # --- the end
 
@@ -563,7 +804,11 @@ class Stub(Turns):
     def _land_all(self) -> None:
         """End every flight with the status CLOSED. It needs no memory, though it likes to have some."""
         now = monotonic()
-        for flight in self._flights.values():
+        for pending in self._flights.values():
+            if isinstance(pending, Ask):
+                self._close_ask(pending)
+                continue
+            flight = pending
             if flight.outcome is not None:
                 continue
             try:
@@ -627,9 +872,11 @@ class Stub(Turns):
             server.queue.clear()
             server.is_probed = False
             server.refill = None
+        self._queued = None
         self._open()
         now = monotonic()
-        for flight in list(self._flights.values()):
+        for pending in list(self._flights.values()):
+            flight = self._board(pending)
             flight.attempt = flight.earlier = flight.slot = flight.queued_at = None
             flight.step = 0
             if flight.waiters or flight.is_wanted:

@@ -37,7 +37,7 @@ from gdns.logs import WARNING, log
 from gdns.names import encode_idna
 from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
 from gdns.switch import Switch
-from gdns.threads import local_base, make_rlock
+from gdns.threads import QuietLock, local_base, make_rlock, members_of, original
 
 if TYPE_CHECKING:
     from gdns.hubs import Hub, Waiter
@@ -48,6 +48,7 @@ BACKENDS = ("auto", "native", "libc")
 SWITCH = "GDNS_DISABLE"  # in the environment: everything goes to the system's own resolver
 
 _ThreadLocal: Any = local_base()
+_get_ident = original("_thread", "get_ident")
 _bells: WeakSet[Bell] = WeakSet()
 
 
@@ -72,6 +73,7 @@ class Bell:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.is_closed = False
+        self._thread = _get_ident()
         self._guests: set[Waiter] = set()
         self._waking: deque[Waiter] = deque()
         self._open()
@@ -128,8 +130,13 @@ class Bell:
         """In the child: a pipe of its own, for the old one is the parent's."""
         if self.is_closed:
             return
-        self._watch.close()
         old = self._ends
+        if self._thread != _get_ident():  # it was not taken along, nor was anybody who waits
+            self.is_closed = True
+            for end in old:
+                os.close(end)
+            return
+        self._watch.close()
         self._open()
         for end in old:
             os.close(end)
@@ -360,6 +367,10 @@ class LibcFunctions:
         """As `resolve`."""
         raise self._cannot("resolve_name")
 
+    def resolve_many(self, *arguments: Any, **options: Any) -> NoReturn:
+        """As `resolve`."""
+        raise self._cannot("resolve_many")
+
     def canonical_name(self, *arguments: Any, **options: Any) -> NoReturn:
         """As `resolve`."""
         raise self._cannot("canonical_name")
@@ -375,7 +386,7 @@ class LibcFunctions:
     def close(self) -> None:
         """End every look-up with ResolverClosed; safe to call twice."""
         self._has_ended = True
-        for bell in list(self._own_bells):
+        for bell in members_of(self._own_bells):
             bell.close()
 
 
@@ -484,8 +495,13 @@ def default_resolver() -> Resolver:
     """The resolver behind the module's functions."""
     global _default
     if _default is None:
-        _default = Resolver()
+        with _lock:
+            if _default is None:
+                _default = Resolver()
     return _default
+
+
+_lock = QuietLock()
 
 
 def _refuse_nul(function: str, host: object) -> None:
@@ -512,7 +528,7 @@ def _named(kinds: Any, number: int) -> Any:
 
 
 def _after_fork_in_child() -> None:
-    for bell in list(_bells):
+    for bell in members_of(_bells):
         bell.after_fork()
 
 

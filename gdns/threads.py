@@ -16,10 +16,11 @@ T = TypeVar("T")
 def original(module: str, name: str) -> Any:
     """An attribute of a module as it was before gevent or eventlet patched it."""
     gevent_monkey = sys.modules.get("gevent.monkey")
-    if gevent_monkey is not None and gevent_monkey.is_object_patched(module, name):
+    is_patched = getattr(gevent_monkey, "is_object_patched", None)  # None while another thread imports it
+    if gevent_monkey is not None and is_patched is not None and is_patched(module, name):
         return gevent_monkey.get_original(module, name)
     eventlet_patcher = sys.modules.get("eventlet.patcher")
-    if eventlet_patcher is not None and eventlet_patcher.already_patched:
+    if eventlet_patcher is not None and getattr(eventlet_patcher, "already_patched", None):
         return getattr(eventlet_patcher.original(module), name)
     return getattr(import_module(module), name)
 
@@ -54,7 +55,7 @@ class QuietLock:
         _quiet_locks.append(ref(self, _quiet_locks.remove))
 
     def _renew(self) -> None:
-        self._lock = original("_thread", "allocate_lock")()
+        self._lock = _allocate_lock()
         self._owner: int | None = None
         self._depth = 0
 
@@ -91,6 +92,7 @@ def _after_fork_in_child() -> None:
 
 
 _get_ident = original("_thread", "get_ident")
+_allocate_lock = original("_thread", "allocate_lock")
 _quiet_locks: list[ref[QuietLock]] = []  # a list, which adds and removes in one step for all threads
 
 if hasattr(os, "register_at_fork"):  # before others', who may need the locks

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gdns.hubs.protocol import Hub, Timer
 
 DATAGRAMS_PER_TURN = 128  # some 3 ms; then other greenlets get their turn
+STANDSTILL = 0.02  # seconds that the timer may be late before all that has arrived is read first
 LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
 
 LANES = os.environ.get("GDNS_LANES", "both")  # "ares" leaves everything to c-ares
@@ -202,6 +203,7 @@ class Turns:
             self._rest()
 
     def _on_timer(self) -> None:
+        is_late = monotonic() - self._timer_at > STANDSTILL
         self._timer = None
         self._timer_at = inf
         if self.is_closed:
@@ -209,6 +211,8 @@ class Turns:
             return
         try:
             self._on_ready()  # first what has arrived: an answer that is here is not late
+            while is_late and not self._is_delivering and self._sockets.budget < DATAGRAMS_PER_TURN:
+                self._on_ready()  # the hub has stood still, and more may have come than one turn takes
             now = monotonic()
             slot = self._due.fallen(now)
             while slot is not None:
@@ -298,7 +302,7 @@ class Turns:
                 if isinstance(wakes, Both):
                     if not wakes.missing:
                         wakes.waiter.wake()
-                else:
+                elif isinstance(wakes, Waiter):
                     wakes.wake()
 
     def _report(self, error: Exception) -> None:

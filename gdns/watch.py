@@ -23,9 +23,9 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from gdns.hubs import native
-from gdns.patch import ADDRESS_AT, FEWEST_ARGUMENTS, SPECIAL_HOSTS, is_literal
+from gdns.patch import ADDRESS_AT, FEWEST_ARGUMENTS, SPECIAL_HOSTS, is_literal, lock
 from gdns.switch import Place, Switch
-from gdns.threads import original
+from gdns.threads import members_of, original
 
 log = logging.getLogger("gdns")
 
@@ -68,9 +68,10 @@ class Watch(Switch):
         self._put(_places())
 
     def undo(self) -> None:
-        super().undo()
-        if self in _watches:
-            _watches.remove(self)
+        with lock:
+            super().undo()
+            if self in _watches:
+                _watches.remove(self)
 
     def _note(self, sighting: Sighting) -> None:
         if sighting.seconds < self._at_least:
@@ -102,12 +103,13 @@ def watch_blocking(
     while anybody watches.
     """
     global _hook_is_set
-    watch = Watch(at_least, on_sighting)
-    _watches.append(watch)
-    if not _hook_is_set:
-        _hook_is_set = True
-        sys.addaudithook(_on_audit_event)
-    _Sampler.start_if_needed()
+    with lock:
+        watch = Watch(at_least, on_sighting)
+        _watches.append(watch)
+        if not _hook_is_set:
+            _hook_is_set = True
+            sys.addaudithook(_on_audit_event)
+        _Sampler.start_if_needed()
     return watch
 
 
@@ -274,13 +276,17 @@ class _Sampler:
             original("_thread", "start_new_thread")(sampler._run, ())
 
     def _run(self) -> None:
-        while _watches and not sys.is_finalizing():
+        while not sys.is_finalizing():
             _sleep(LOOK_EVERY)
             for ident, native_id in list(self._threads.items()):
                 if ident is not None and native_id is not None:
                     self._look_at(ident, native_id)
-        if _Sampler.running is self:
-            _Sampler.running = None
+            if not _watches:
+                with lock:
+                    if not _watches:  # and nobody can have begun to watch, and have counted on us
+                        if _Sampler.running is self:
+                            _Sampler.running = None
+                        return
 
     def _look_at(self, ident: int, native_id: int) -> None:
         waits = ident not in _waiting and self._waits_for_dns(native_id)
@@ -318,7 +324,7 @@ def _has_hub_of_its_own(ident: int) -> bool:
     patcher = sys.modules.get("eventlet.patcher")
     if patcher is not None and patcher.already_patched:
         return True  # who patches has a hub at once
-    return any(not hub.closed for hub in list(native._hubs))
+    return any(not hub.closed for hub in members_of(native._hubs))
 
 
 _real_socket = original("_socket", "socket")

@@ -120,32 +120,27 @@ ZONE = {f"{name}.example.": {"A": (300, "192.0.2.7")} for name in NAMES}
 
 def compare() -> dict[str, dict[str, object]]:
     """What came of it, by resolver and question."""
-    running = []
-    for number, (name, (environ, program)) in enumerate(RESOLVERS.items(), start=1):
-        server = Server(ZONE | {"example.": {}}, host=f"127.0.53.{number}", port=53).start()
-        server.fault("together.example.", delay(0.1))  # longer than it takes to ask thirty times
-        server.fault("failing.example.", rcode("SERVFAIL"))
-        server.fault("garbled.example.", malformed() | then_answer(0.01))
-        for dead in range(20):
-            server.fault(f"dead{dead}.example.", silent())
-        command = server.command(
-            [sys.executable, "-c", COMMON + program + QUESTIONS], options=["timeout:1", "attempts:1"]
-        )
-        clean = {key: value for key, value in os.environ.items() if not key.startswith(("GEVENT", "GDNS"))}
-        child = subprocess.Popen(
-            command, env=clean | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        running.append((name, server, child))
     found: dict[str, dict[str, object]] = {}
-    for name, server, child in running:
-        output, errors = child.communicate(timeout=60)
-        try:
-            found[name] = json.loads(output.splitlines()[-1])
-        except (IndexError, ValueError):
-            found[name] = {"error": (output + errors)[-2000:]}
-        asked = [asked for asked, _ in server.questions]
-        found[name]["queries"] = [asked.count("together.example."), asked.count("again.example.")]
-        server.close()
+    for name, (environ, program) in RESOLVERS.items():  # one after the other, so that none waits for another
+        with Server(ZONE | {"example.": {}}, host="127.0.0.53", port=53) as server:
+            server.fault("together.example.", delay(0.1))  # longer than it takes to ask thirty times
+            server.fault("failing.example.", rcode("SERVFAIL"))
+            server.fault("garbled.example.", malformed() | then_answer(0.01))
+            for dead in range(20):
+                server.fault(f"dead{dead}.example.", silent())
+            command = server.command(
+                [sys.executable, "-c", COMMON + program + QUESTIONS], options=["timeout:2", "attempts:1"]
+            )
+            clean = {
+                key: value for key, value in os.environ.items() if not key.startswith(("GEVENT", "GDNS"))
+            }
+            done = subprocess.run(command, env=clean | environ, capture_output=True, text=True, timeout=60)
+            try:
+                found[name] = json.loads(done.stdout.splitlines()[-1])
+            except (IndexError, ValueError):
+                found[name] = {"error": (done.stdout + done.stderr)[-2000:]}
+            asked = [asked for asked, _ in server.questions]
+            found[name]["queries"] = [asked.count("together.example."), asked.count("again.example.")]
     return found
 
 

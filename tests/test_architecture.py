@@ -38,6 +38,7 @@ LAYERS = (
         "nss_modules",
         "ordering",
         "outcome",
+        "pace",
         "resolvconf",
         "services",
         "switch",
@@ -61,7 +62,20 @@ LAYERS = (
     # policy
     {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "sources"},
     # api
-    {"arguments", "beside", "connect", "eager", "netdb", "reading", "records", "resolver", "system", "trace"},
+    {
+        "arguments",
+        "beside",
+        "connect",
+        "eager",
+        "_ndjson",
+        "many",
+        "netdb",
+        "reading",
+        "records",
+        "resolver",
+        "system",
+        "trace",
+    },
     # edge
     {
         "__init__",

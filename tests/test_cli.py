@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import os
 import re
@@ -20,11 +21,13 @@ import pytest
 import gdns
 from gdns import _wire
 from gdns import outcome as status
-from gdns.cli import VERBS, Verb, grammar
-from gdns.cli.grammar import PLUS, REFUSED, Request, Shown
+from gdns.cli import VERBS, Verb, advisories, chart, digform, grammar, paint, plus
+from gdns.cli.digform import as_dig
+from gdns.cli.grammar import Request, Shown
 from gdns.cli.nameservers import servers_for
 from gdns.cli.paint import paint_for
-from gdns.cli.report import Report, as_dig, as_json, failure
+from gdns.cli.plus import PLUS, REFUSED
+from gdns.cli.report import Report, as_json, failure
 from gdns.cli.usage import UsageError
 from gdns.outcome import Outcome
 from gdns.resolvconf import ResolvConf
@@ -40,6 +43,12 @@ TYPES = frozenset({"A", "AAAA", "ANY", "MX", "NS", "PTR", "TXT", "TYPE65280"})
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     """The command at its end."""
+    done = call(*words)
+    return subprocess.CompletedProcess(words, done.status, done.out, done.err)
+
+
+def run_alone(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command at its end, in a process of its own."""
     return subprocess.run([*COMMAND, *words], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
 
 
@@ -188,13 +197,13 @@ def test_every_option_of_dig_is_obeyed_or_told_what_to_do_instead() -> None:
         pytest.skip("dig is not installed")
     names = re.findall(r"^\s*\+\[?(?:no\]?)?([\w-]+)", theirs.stdout, re.MULTILINE)
     assert len(names) > 50
-    known = {*PLUS, *REFUSED, *grammar._SAME}
+    known = {*PLUS, *REFUSED, *plus.SAME}
     assert len([name for name in names if name not in known]) < 5  # of a newer dig
     for name in known.intersection(names):
         value = {"retry": "=1", "time": "=1", "timeout": "=1", "tries": "=1", "ndots": "=1"}.get(name, "")
-        value = value or ("=x" if PLUS.get(grammar._SAME.get(name, name), ("", "", ""))[2] else "")
+        value = value or ("=x" if PLUS.get(plus.SAME.get(name, name), ("", "", ""))[2] else "")
         words = [f"+{name}{value}", "www.example"]
-        if grammar._SAME.get(name, name) in REFUSED:
+        if plus.SAME.get(name, name) in REFUSED:
             with pytest.raises(UsageError, match=f"\\+{name} is not for gdns: "):
                 grammar.read(words, TYPES.__contains__)
         else:
@@ -292,7 +301,7 @@ def test_the_output_is_digs_to_the_letter(dns_server: Server) -> None:
 
 def test_a_reply_is_printed_as_dig_prints_it(dns_server: Server) -> None:
     dns_server.add("example. 60 MX 10 mail.example.", "example. 60 MX 20 mail2.example.")
-    done = run(f"@{dns_server.address}", "example", "MX")
+    done = run_alone(f"@{dns_server.address}", "example", "MX")
     assert (done.returncode, done.stderr) == (0, "")
     assert (
         steady(done.stdout)
@@ -472,7 +481,7 @@ def test_two_dashes_make_a_name_of_a_verb(dns_server: Server) -> None:
 
 def test_silence_is_reported_in_one_line(dns_server: Server) -> None:
     dns_server.fault(None, silent())
-    done = run(f"@{dns_server.address}", "www.example", "--timeout", "0.1", "--attempts", "2")
+    done = run_alone(f"@{dns_server.address}", "www.example", "--timeout", "0.1", "--attempts", "2")
     assert (done.returncode, done.stdout) == (3, "")
     assert re.fullmatch(
         rf"gdns: no answer for www\.example A: {re.escape(dns_server.address)} "
@@ -566,20 +575,20 @@ def test_a_reader_that_has_gone_is_no_reason_to_complain(zone_server: Server) ->
 
 
 def test_without_words_it_says_how_it_is_used() -> None:
-    done = run()
+    done = run_alone()
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: gdns [@server] [type] [class] name")
 
 
 def test_help_lists_the_verbs_and_the_exit_statuses() -> None:
-    done = run("--help")
+    done = run_alone("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\n  demo " in done.stdout
     assert "exit status: 0 answered" in done.stdout
 
 
 def test_version_names_the_c_ares_in_use_and_its_file() -> None:
-    done = run("--version")
+    done = run_alone("--version")
     found = re.fullmatch(
         r"gdns \d+\.\d+\.\d+\S*\nc-ares 1\.\d+\.\d+ from (.+)\nPython 3\.\S+ \(\w+\)\n"
         r"greenlet \S+, gevent \S+, eventlet \S+, dnspython \S+, pycares \S+\n",
@@ -607,6 +616,12 @@ def test_a_bug_is_one_line_that_asks_for_a_report(monkeypatch: pytest.MonkeyPatc
     assert re.fullmatch(r"gdns: this is a bug of gdns, please report it.*AttributeError.*\n", bug.err)
     monkeypatch.setenv("GDNS_TRACEBACK", "1")
     assert "Traceback" in call("demo").err
+
+
+def test_the_examples_in_docstrings_are_right() -> None:
+    tried = [doctest.testmod(module) for module in (advisories, chart, digform, paint)]
+    assert [result.failed for result in tried] == [0] * 4
+    assert all(result.attempted for result in tried)
 
 
 # In colour
@@ -689,3 +704,39 @@ def test_without_the_extension_modules_it_says_so_and_the_rest_still_serves() ->
     assert examined.returncode == 1
     assert "  problem  gdns' engine cannot be loaded: " in examined.stdout
     assert run_without("--help").returncode == run_without("--version").returncode == 0
+
+
+# Where the system has nothing to give
+
+
+@pytest.mark.parametrize(
+    ("shell", "status", "said"),
+    [
+        ("exec >&-; $GDNS localhost", 0, ""),
+        ("exec 2>&-; $GDNS", 2, ""),
+        (
+            "$GDNS localhost > /dev/full",
+            3,
+            "gdns: No space left on device; make room where the output goes\n",
+        ),
+    ],
+)
+def test_output_that_goes_nowhere_is_no_traceback(shell: str, status: int, said: str) -> None:
+    environ = os.environ | {"GDNS": f"{sys.executable} -m gdns"}
+    done = subprocess.run(
+        ["sh", "-c", shell], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+
+
+def test_too_few_descriptors_are_told_what_to_do(dns_server: Server) -> None:
+    program = (
+        "import resource, sys, gdns.records, gdns.resolver; from gdns.cli import main, dig, nameservers;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3));"
+        f"sys.exit(main(['@{dns_server.address}', 'www.example']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (3, "")
+    # before it stands what the library warns of: files that it cannot open
+    assert done.stderr.endswith("\ngdns: Too many open files; allow more open files, with `ulimit -n 1024`\n")
+    assert "Traceback" not in done.stderr

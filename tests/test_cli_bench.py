@@ -61,11 +61,27 @@ def test_a_server_that_is_silent_is_not_measured(dns_server: Server, monkeypatch
         done = call("bench", f"@{dns_server.address}", "www.example", *QUICK)
     finally:
         dns_server.resume()
-    assert done.status == 2
-    assert "www.example cannot be looked up: Temporary failure in name resolution; `gdns doctor`" in done.err
+    assert (done.status, done.out) == (3, "")
+    assert done.err == (
+        "gdns: www.example: Temporary failure in name resolution; "
+        "`gdns doctor` with the same words shows why\n"
+    )
 
 
 def test_bars_are_as_long_as_their_figures() -> None:
     one, two = chart.bars([("1", 50.0), ("16", 100.0)])
     assert (one.count("█"), two.count("█")) == (chart.WIDTH // 2, chart.WIDTH)
     assert chart.bars([]) == []
+
+
+def test_however_short_the_time_each_measurement_has_a_look_up() -> None:
+    done = call("bench", "--seconds", "1e-9", "--json")
+    assert (done.status, done.err) == (0, "")
+    assert all(one["lookups"] >= 1 for one in json.loads(done.out))
+
+
+@pytest.mark.parametrize("most", [1.0, 9.99, 10.0, 12_226.0, 99_999.0, 0.03])
+def test_the_steps_of_a_picture_are_round_and_few(most: float) -> None:
+    tick = chart._tick(most)
+    assert f"{tick:e}"[0] in "125"
+    assert 1 <= most / tick <= 5

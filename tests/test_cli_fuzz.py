@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gdns.cli import VERBS, grammar, serve
+from gdns.cli import VERBS, grammar, plus, serve
 from gdns.cli.usage import UsageError
 from gdns.testing import Server
 from tests.command import call
@@ -20,8 +20,8 @@ OPTIONS = ("--", "-x", "-t", "-c", "-q", "-4", "-6", "--json", "--color", "--tcp
 PLUS = ("subnet=192.0.2.0/24", "subnet=x", "ndots=2", "domain=example", "domain=a..b", "edns=0", "", "no")
 WORDS = (
     *(*NAMES, *TYPES, *OPTIONS, "always", "192.0.2.80", "2001:db8::80", "--json=1"),
-    *(f"+{name}" for name in (*grammar.PLUS, *grammar.REFUSED, *PLUS)),
-    *(f"+no{name}" for name in grammar.PLUS),
+    *(f"+{name}" for name in (*plus.PLUS, *plus.REFUSED, *PLUS)),
+    *(f"+no{name}" for name in plus.PLUS),
 )
 words = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=6)), max_size=7)
 FEW = settings(

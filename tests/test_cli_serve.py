@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -225,3 +227,29 @@ def test_any_text_is_a_fault_or_refused(text: str) -> None:
         faultwords.read(faultwords.split(text)[2])
     except UsageError as error:
         assert "`drop(0.05) | delay(0.1)`" in str(error)  # noqa: PT017 - either is right
+
+
+WITHOUT_PRIVILEGE = ["setpriv", "--bounding-set=-net_bind_service,-dac_override,-dac_read_search"]
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or shutil.which("setpriv") is None, reason="root cannot become less here"
+)
+def test_what_is_not_permitted_is_told_with_what_to_do(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.zone"
+    secret.write_text("")
+    os.chown(secret, 65534, 65534)
+    secret.chmod(0)
+
+    def serve_without(*words: str) -> str:
+        command = [*WITHOUT_PRIVILEGE, sys.executable, "-m", "gdns", "serve", *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr
+
+    lowest = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    if lowest > 53:
+        said = serve_without("a.example=192.0.2.1", "--port", "53")
+        assert "Permission denied; only root may have it: choose --port 5353" in said
+    assert f"{secret}: Permission denied; name a file that can be read" in serve_without(str(secret))
+    assert "Permission denied; name a file that can be read" in serve_without(str(tmp_path))

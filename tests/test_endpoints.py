@@ -134,8 +134,21 @@ def test_what_is_no_number_to_glibc_is_looked_up_as_a_name(of, port):
     "port", [True, 80.0, bytearray(b"80"), SOCK_STREAM, object(), 2**63, -(2**63) - 1, "\udc80"]
 )
 def test_ports_of_other_types_are_refused_as_the_interpreter_refuses_them(of, port):
-    with pytest.raises((OSError, OverflowError, UnicodeEncodeError)) as theirs:
-        socket.getaddrinfo("192.0.2.1", port)
-    with pytest.raises(theirs.type) as ours:
-        of(port)
-    assert ours.value.args == theirs.value.args
+    def ours():
+        found = of(port)
+        if isinstance(found, int):
+            raise socket.gaierror(found, "")
+        return found[0][2]
+
+    # newer interpreters take the digits of big numbers
+    theirs = outcome_of(lambda: socket.getaddrinfo("192.0.2.1", port)[0][4][1])
+    assert outcome_of(ours) == theirs
+
+
+def outcome_of(function):
+    try:
+        return function()
+    except socket.gaierror as error:
+        return error.errno
+    except (OSError, OverflowError, UnicodeEncodeError) as error:
+        return type(error), error.args

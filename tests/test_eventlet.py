@@ -77,6 +77,39 @@ def test_greenlets_that_ask_at_once_are_answered_on_the_hub_and_share_one_query(
     assert sorted(dns_server.questions) == [("www.example.", "A"), ("www.example.", "AAAA")]
 
 
+@pytest.mark.parametrize("hub", ["epolls", "poll", "selects", "asyncio"])
+def test_every_hub_of_eventlets_serves_a_program_from_end_to_end(run, dns_server, hub):
+    dns_server.fault("n.slow.example", delay(0.1))
+    program = AFTER + SERVERS
+    program += dedent("""
+        from gdns.hubs import current
+        slow = eventlet.spawn(socket.gethostbyname, "n.slow.example")
+        turns = 0
+        while not slow.dead:
+            eventlet.sleep(0.001)
+            turns += 1
+        print(slow.wait(), turns > 10, current().name, type(eventlet.hubs.get_hub()).__module__)
+    """)
+    said = run(program, EVENTLET_HUB=hub)
+    assert said == [f"127.0.0.1 True eventlet eventlet.hubs.{hub}"]
+
+
+def test_gdns_own_hub_serves_its_tasks_where_eventlet_has_patched_everything(run, dns_server):
+    program = AFTER + SERVERS
+    program += dedent("""
+        import gdns
+        from gdns.hubs import NativeHub, current
+        hub = NativeHub.of_this_thread()
+        def look_up():
+            return current().name, gdns.gethostbyname("www.example")
+        tasks = [hub.spawn(look_up) for _ in range(10)]
+        hub.join(*tasks)
+        print({task.get() for task in tasks})
+        print(eventlet.spawn(look_up).wait())
+    """)
+    assert run(program) == ["{('native', '127.0.0.1')}", "('eventlet', '127.0.0.1')"]
+
+
 @setups
 @greendns
 def test_the_last_undo_gives_back_what_eventlet_had(run, setup, without_greendns):

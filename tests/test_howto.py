@@ -108,6 +108,13 @@ def test_the_files_a_page_points_to_are_there(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_the_tests_that_a_page_names_are_there(page):
+    tests = DOCS.parent / "tests"
+    named = re.findall(r"`((?:\w+/)?test_\w+\.py)::(test_\w+)`", page.read_text())
+    assert [(file, name) for file, name in named if f"def {name}(" not in (tests / file).read_text()] == []
+
+
 def drawn():
     """The arrows of the drawings, but those that are dashed, between modules of gdns: (page, from, to)."""
     modules = imports()

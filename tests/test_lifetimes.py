@@ -11,6 +11,8 @@ import pytest
 from gdns.testing import delay, silent
 
 # What the programs below begin with: hubs, stubs, and what is counted before and after.
+FORK_IS_MEANT = "ignore:This process:DeprecationWarning"  # Python 3.12 and later warn of forks beside threads
+
 PRELUDE = """
 import gc, os, sys, threading, time
 import gevent
@@ -64,7 +66,15 @@ def rss():
 def run(program: str, *arguments: str, timeout: float = 60) -> str:
     """What a program printed; it ended with status 0 and a silent stderr."""
     done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + dedent(program), *arguments],
+        # Python 3.12 and later warn of every fork beside a thread
+        [
+            sys.executable,
+            "-W",
+            "ignore:This process:DeprecationWarning",
+            "-c",
+            PRELUDE + dedent(program),
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -205,11 +205,18 @@ def test_a_burst_begins_small_and_grows_with_the_replies():
 
 def test_a_burst_shrinks_with_silence_but_not_to_nothing():
     (server,) = Servers([ServerAddress("127.0.0.1")]).all
-    server.note_silence()
+    server.note_silence(10.0, 9.0)
     assert fill(server, 10.0) == FIRST_BURST // 2
-    for _ in range(20):
-        server.note_silence()
-    assert fill(server, 20.0) == LEAST_BURST
+    for second in range(20, 40):
+        server.note_silence(second + 1.0, second)
+    assert fill(server, 50.0) == LEAST_BURST
+
+
+def test_a_burst_shrinks_once_for_questions_that_were_lost_together():
+    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    for sent in range(20):
+        server.note_silence(10.0 + sent / 100, 9.0 + sent / 100)
+    assert fill(server, 20.0) == FIRST_BURST // 2
 
 
 def test_what_was_sent_long_ago_takes_no_room_in_a_servers_buffer():

@@ -363,6 +363,19 @@ def test_gdns_can_be_imported_without_its_extensions():
     assert "resolve() does not" in warning
 
 
+def test_a_mistake_below_the_engine_is_raised_and_not_taken_for_a_missing_extension():
+    program = """if True:
+        import sys, gdns
+        sys.modules["gdns.netdb"] = None  # as if it failed to import what it needs
+        try:
+            gdns.gethostbyname("localhost")
+        except ImportError as error:
+            print(error.name)
+    """
+    done = run(program)
+    assert (done.stdout.strip(), done.stderr) == ("gdns.netdb", "")
+
+
 def test_on_gevent_it_serves_without_the_extensions_too():
     program = (
         WITHOUT_EXTENSIONS

@@ -956,3 +956,13 @@ def test_the_example_in_its_documentation_works() -> None:
     results = doctest.testmod(gdns.testing.server)
     assert results.attempted
     assert not results.failed
+
+
+def test_whoever_has_seen_so_many_queries_is_given_the_new_ones(dns_server):
+    with gdns.Resolver([dns_server.address], cache=False) as resolver:
+        for name in ("a.example", "b.example", "c.example"):
+            with pytest.raises(socket.gaierror):
+                resolver.gethostbyname(name)
+    assert [query.name for query in dns_server.queries_after(1)] == ["b.example.", "c.example."]
+    assert dns_server.queries_after(3) == dns_server.queries_after(99) == []
+    assert dns_server.queries_after(0) == dns_server.queries

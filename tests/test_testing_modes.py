@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import dns.message
 import dns.query
 import pytest
 
 import gdns
-from gdns.testing import FakeClock, LoggedQuery, Server, delay, malformed, rcode, silent, truncated
+from gdns.testing import FakeClock, LoggedQuery, Server, delay, malformed, rcode, truncated
 from tests.hubs.conftest import Stage, stage  # noqa: F401
 
 WWW = {"www.example.": {"A": (60, "192.0.2.7")}}
 OCTETS = "8580 0001 0000 0000 0000 00 0001 0001"  # of a message, behind its id
 LONG = {"long.example.": {"TXT": [f"{number:03} {'x' * 200}" for number in range(300)]}}
+
+
+def descriptors() -> set[str]:
+    """Those that are open, what other tests have left behind for the garbage collector aside."""
+    gc.collect()
+    return set(os.listdir("/proc/self/fd"))
 
 
 # --- on the hub
@@ -94,7 +102,7 @@ def test_a_server_on_the_hub_stops_resumes_and_is_reset(in_hub, resolver):
 
 def test_a_closed_server_leaves_nothing_on_the_hub(stage):  # noqa: F811
     stage.pause(0.002)  # some hubs make themselves a descriptor then
-    before = set(os.listdir("/proc/self/fd"))
+    before = descriptors()
     server = Server(WWW, hub=stage.hub).start()
     server.fault(None, delay(60))
     with socket.create_connection((server.host, server.port)):
@@ -102,7 +110,7 @@ def test_a_closed_server_leaves_nothing_on_the_hub(stage):  # noqa: F811
     stage.pause(0.002)
     server.close()
     assert stage.is_idle()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert descriptors() - before == set()
 
 
 def test_a_delayed_answer_comes_when_the_clock_of_the_server_is_moved(stage):  # noqa: F811
@@ -210,12 +218,12 @@ def test_a_server_in_a_thread_serves_blocking_clients():
 
 
 def test_a_server_in_a_thread_leaves_no_descriptor_and_can_start_again():
-    before = set(os.listdir("/proc/self/fd"))
+    before = descriptors()
     server = Server(WWW, mode="thread")
     for _ in range(3):
         with server:
             ask(server, "www.example.")
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert descriptors() - before == set()
 
 
 # --- a handler
@@ -311,6 +319,20 @@ def test_what_a_handler_raises_is_servfail_and_comes_out_at_the_end():
         server.clear()  # seen to
 
 
+@pytest.mark.parametrize("mode", ["thread", "hub"])
+def test_a_handler_may_fail_its_test(mode):
+    def answer(query: LoggedQuery) -> None:
+        pytest.fail(f"nobody should ask for {query.name}")
+
+    with (
+        pytest.raises(pytest.fail.Exception, match="nobody should ask"),
+        Server(answer, mode=mode) as server,
+        gdns.Resolver([server.address]) as resolver,
+        suppress(gdns.GaiError),
+    ):
+        resolver.gethostbyname("www.example")
+
+
 def test_a_handler_that_returns_nonsense_is_told_so():
     with pytest.raises(TypeError, match="a handler returns"), Server(lambda query: 7) as server:
         ask(server, "www.example.")
@@ -364,10 +386,9 @@ def test_a_clock_moves_the_time_to_live(dns_server):
 
 def test_a_clock_tries_serving_stale_without_waiting_for_it(dns_server):
     dns_server.add("www.example. 60 A 192.0.2.7")
-    settings = {"serve_stale": 3600, "timeout": 0.05, "attempts": 1}
-    with gdns.Resolver([dns_server.address], **settings) as resolver, FakeClock(resolver) as clock:
+    with gdns.Resolver([dns_server.address], serve_stale=3600) as resolver, FakeClock(resolver) as clock:
         resolver.gethostbyname("www.example")
-        dns_server.fault(None, silent())
+        dns_server.fault(None, rcode("SERVFAIL"))
         clock.advance(3600)
         assert resolver.gethostbyname("www.example") == "192.0.2.7"
         clock.advance(61)

@@ -8,6 +8,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+from _pytest.assertion.rewrite import AssertionRewriter
+
+import _gdns_gevent_plugin
+import gdns
+
 ROOT = Path(__file__).parent.parent
 PLUGIN = "_gdns_pytest_plugin"
 
@@ -37,6 +42,10 @@ def test_a_server_to_ask(dns_server, gdns_resolver):
     assert gdns_resolver.gethostbyname("www.example") == "192.0.2.7"
     assert dns_server.questions == [("www.example.", "A")]
 
+def test_it_may_be_closed(dns_server):
+    dns_server.close()
+    assert not dns_server.is_running
+
 def test_it_is_new_for_each_test(dns_server, gdns_resolver):
     assert dns_server.questions == []
     with pytest.raises(socket.gaierror, match="not known"):
@@ -56,7 +65,7 @@ def test_it_ends_with_its_test():
 
 def test_the_fixtures_serve_each_test_anew(tmp_path):
     status, said = run_suite(tmp_path, SUITE)
-    assert (status, "4 passed" in said) == (0, True), said
+    assert (status, "5 passed" in said) == (0, True), said
 
 
 BLOCKED = """
@@ -171,6 +180,11 @@ def test_the_package_registers_the_plugin():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["entry-points"]["pytest11"] == {"gdns": PLUGIN}
     assert PLUGIN in project["tool"]["setuptools"]["py-modules"]
+
+
+def test_pytest_does_not_warn_of_what_was_imported_before_it():
+    for module in (gdns, _gdns_gevent_plugin):
+        assert AssertionRewriter.is_rewrite_disabled(module.__doc__)
 
 
 def test_pytest_tells_of_it(tmp_path):

@@ -71,6 +71,12 @@ def test_the_search_list_shows_every_name_that_was_tried(resolver, dns_server):
     assert resolver.stats()["in_vain"] == 2
 
 
+def test_what_was_asked_in_vain_counts_once_however_many_waited_for_it(resolver, run_all, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    run_all([lambda: resolver.lookup("www"), lambda: resolver.lookup("WWW")] * 10)
+    assert resolver.stats()["in_vain"] == 2
+
+
 def test_what_the_cache_knew_is_said_with_its_age(resolver, dns_server):
     dns_server.add("www.example. 60 A 192.0.2.7")
     resolver.lookup("www.example")

@@ -104,6 +104,41 @@ print(json.dumps(watch.sightings))
     assert "slow.example" not in log
 
 
+ON_EVENTLET = """
+import os
+os.environ |= {"EVENTLET_NO_GREENDNS": "yes", "EVENTLET_TESTS": "1", "EVENTLET_HUB": "@"}
+import eventlet
+eventlet.monkey_patch()
+import ctypes, socket
+import gdns, gdns.eventlet
+
+def calls():
+    socket.getaddrinfo("a.slow.example", 80)
+    socket.gethostbyname("b.slow.example")
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("c.slow.example", 0))
+    libc = ctypes.CDLL(None)
+    libc.getaddrinfo(b"d.slow.example", None, None, ctypes.byref(ctypes.c_void_p()))
+
+with gdns.watch_blocking() as watch:
+    eventlet.spawn(calls).wait()
+    while len(watch.sightings) < 4:  # the last one is seen from a thread
+        eventlet.sleep(0.001)
+    before = len(watch.sightings)
+    with gdns.patch_socket():
+        eventlet.spawn(socket.getaddrinfo, "a.slow.example", 80).wait()
+print(json.dumps([before, [[sighting.call, sighting.function] for sighting in watch.sightings]]))
+"""
+
+
+@pytest.mark.parametrize("hub", ["epolls", "asyncio"])
+def test_under_eventlet_it_names_them_too_and_none_where_gdns_answers(hub):
+    (before, seen), _ = run(ON_EVENTLET.replace("@", hub))
+    waits = ["socket.getaddrinfo", "socket.gethostbyname", "socket.bind", "a C library"]
+    assert seen == [[call, "calls"] for call in waits]
+    assert before == len(seen)
+
+
 @pytest.mark.parametrize(("value", "warnings"), [("1", 1), ("0", 0)])
 def test_the_environment_starts_it(value, warnings):
     program = f"""

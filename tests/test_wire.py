@@ -636,14 +636,14 @@ def test_a_chain_that_comes_back_ends_without_an_answer():
     assert accepted(message([alias("www.example.", "www.example.")])).aliases == ()
 
 
-def test_a_chain_has_at_most_sixteen_links():
+def test_a_chain_has_at_most_32_links():
     def chain(links: int) -> Reply:
         names = ["www.example.", *(f"n{n}.example." for n in range(links))]
         return accepted(message([*map(alias, names, names[1:]), address(names[-1])]))
 
-    assert chain(16).addresses == ("192.0.2.1",)
-    assert len(chain(16).aliases) == 16
-    assert chain(17).answered is False
+    assert chain(32).addresses == ("192.0.2.1",)
+    assert len(chain(32).aliases) == 32
+    assert chain(33).answered is False
 
 
 def test_an_alias_asked_for_is_not_followed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -22,6 +23,14 @@ BUG = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 READER_GONE = 141  # 128 + SIGPIPE
 
+TODO = {
+    errno.EMFILE: "allow more open files, with `ulimit -n 1024`",
+    errno.ENFILE: "the whole system has too many files open: end some program",
+    errno.ENOSPC: "make room where the output goes",
+    errno.ENOMEM: "end some program that needs memory",
+}
+"""What to do about an error of the system."""
+
 TRACEBACK = "GDNS_TRACEBACK"  # in the environment: where a bug is
 
 
@@ -33,6 +42,7 @@ class Verb(NamedTuple):
 
 
 VERBS = {
+    "bulk": Verb("gdns.cli.bulk", "look up a file of names, by the million, into lines of JSON"),
     "explain": Verb("gdns.cli.explain", "where each address of a host came from"),
     "doctor": Verb("gdns.cli.doctor", "what is configured, who answers, and what is wrong"),
     "serve": Verb("gdns.cli.serve", "a DNS server for tests, with faults on demand"),
@@ -54,8 +64,11 @@ def main(words: Sequence[str] | None = None) -> int:
     Whatever happens, nobody is shown a traceback.
     """
     words = sys.argv[1:] if words is None else words
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, as by `>&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # whatever the locale, and whatever the words
     try:
         status = _run(words)
@@ -73,7 +86,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return READER_GONE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"gdns: {where}{error.strerror or error}", file=sys.stderr)
+        todo = TODO.get(error.errno or 0, "`gdns doctor` may say more")
+        print(f"gdns: {where}{error.strerror or error}; {todo}", file=sys.stderr)
         return NOT_ASKED
     except ImportError as error:
         todo = "install gdns-resolver and pycares again, on Linux; `gdns doctor` says more"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdns.cli.findings import Finding, note, ok, problem
 from gdns.cli.paint import printable, printable_lines
 from gdns.errors import EAI_AGAIN, EAI_NODATA, EAI_NONAME
+from gdns.names import SpecialUse, special_use
 
 if TYPE_CHECKING:
     from gdns.servers import ServerAddress
@@ -41,7 +42,11 @@ def compare(
         theirs, number = _systems(host, lifetime)
         said = ", ".join(theirs) if number == 0 else _text(number)
         facts |= {"system": theirs}
-        if set(theirs) != set(trace.addresses) or number != (trace.error.errno if trace.error else 0):
+        if number and trace.error is None and special_use(host) is SpecialUse.LOOPBACK:
+            todo = "programs that do not use gdns will miss it: add `127.0.0.1 localhost` to /etc/hosts"
+            text = f"{name}: {ours}, which gdns knows by itself (RFC 6761); the system's resolver says {said}"
+            found.append(note(text, todo, **facts))
+        elif set(theirs) != set(trace.addresses) or number != (trace.error.errno if trace.error else 0):
             todo = (
                 f"ask both again, `gdns explain {name}` and `getent ahosts {name}`; where it stays, report it"
             )

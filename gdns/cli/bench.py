@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from gdns.cli import chart, table
 from gdns.cli.explain import server_and_name
-from gdns.cli.paint import paint_for
+from gdns.cli.paint import paint_for, printable
 from gdns.cli.usage import Parser, UsageError, add_color, add_json, count, port, seconds
+from gdns.errors import GaiError
 
 if TYPE_CHECKING:
     from gdns.resolver import Resolver
@@ -62,7 +63,15 @@ def main(words: Sequence[str]) -> int:
     if server is not None and name is None:
         raise UsageError(f"no name to ask @{server} for: `gdns bench @{server} www.example`")
     with _target(server, name, options.port) as (address, host, most):
-        figures = measure(address, host, options.seconds, min(options.lookups or most, most), most < MOST)
+        number = min(options.lookups or most, most)
+        try:
+            figures = measure(address, host, options.seconds, number, most < MOST)
+        except ValueError as error:
+            raise UsageError(f"{host(0)!r} is no host: {error}") from None
+        except GaiError as error:
+            todo = "`gdns doctor` with the same words shows why"
+            print(f"gdns: {printable(host(0))}: {error.strerror}; {todo}", file=sys.stderr)
+            return NO_SERVER
     if options.svg:
         _write_svg(options.svg, figures)
     if options.is_json:
@@ -96,16 +105,12 @@ def measure(
     """The figures: what the cache knows, then questions to the server, more and more of them at once.
 
     `host` gives the name of the look-up with a number; a measurement ends after so many `seconds`, or `most`
-    look-ups. Raises UsageError where nobody answers.
+    look-ups. Raises GaiError for a name that is not found, ValueError for what is none.
     """
     from gdns.resolver import Resolver
 
     with Resolver([address], cache_entries=100, backend="native") as resolver:
-        try:
-            resolver.lookup(host(0), socket.AF_INET)
-        except (OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or error
-            raise UsageError(f"{host(0)} cannot be looked up: {said}; `gdns doctor` shows why") from None
+        resolver.lookup(host(0), socket.AF_INET)
         figures = [_run(CACHED, resolver, lambda _: host(0), 1, seconds, most)]
     for at_once in STEPS if not is_others else STEPS[:3]:
         with Resolver([address], cache=False, attempts=1, backend="native") as resolver:
@@ -130,7 +135,7 @@ def _run(
         nonlocal started, failed
         while started < most:
             began = perf_counter()
-            if began >= ends_at:
+            if began >= ends_at and times:
                 return
             started += 1
             try:
@@ -183,7 +188,7 @@ def parser() -> Parser:
         description="Measure what a look-up costs here: from the cache, and with a question to a server, "
         "more and more of them at once. The server is one of gdns' own on loopback; one of yours is asked "
         f"for NAME at most {MOST_OF_OTHERS} times in each measurement.",
-        epilog="exit status: 0 measured; 2 usage; 3 all look-ups of a measurement failed",
+        epilog="exit status: 0 measured; 2 usage; 3 no NAME, or no answers in a measurement",
     )
     parser.add_argument("words", nargs="*", metavar="[@server NAME]", help="whom to ask, and for what")
     parser.add_argument("-p", dest="port", type=port, metavar="PORT", help="the server's port")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
 BLOCKS = " ▏▎▍▌▋▊▉█"
 WIDTH = 40  # columns of the longest bar
 _SIZE = (640, 320)  # of the SVG, with margins in it
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 40, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 50, 50
 
 
 def bars(points: Sequence[tuple[str, float]], ascii_only: bool = False) -> list[str]:
@@ -30,10 +31,18 @@ def bars(points: Sequence[tuple[str, float]], ascii_only: bool = False) -> list[
     return lines
 
 
+def _tick(most: float) -> float:
+    """A round step of which two to five make up the largest figure."""
+    power = 10.0 ** math.floor(math.log10(most))
+    return next(step * power for step in (0.2, 0.5, 1, 2) if most / (step * power) <= 5)
+
+
 def svg(title: str, x_label: str, y_label: str, points: Sequence[tuple[str, float]]) -> str:
     """A line through the points, evenly spaced and with their labels, as a picture of its own."""
     width, height = _SIZE
-    most = (max((figure for _, figure in points), default=0.0) or 1.0) * 1.1
+    tick = _tick(max((figure for _, figure in points), default=0.0) or 1.0)
+    ticks = math.ceil(max((figure for _, figure in points), default=0.0) / tick) or 1
+    most = tick * ticks
     step = (width - _LEFT - _RIGHT) / max(1, len(points) - 1)
     floor = height - _BOTTOM
 
@@ -50,10 +59,10 @@ def svg(title: str, x_label: str, y_label: str, points: Sequence[tuple[str, floa
         f'<rect width="{width}" height="{height}" fill="white"/>',
         f'<text x="{_LEFT}" y="20" font-size="14">{escape(title)}</text>',
         f'<text x="{width / 2:.0f}" y="{height - 10}" text-anchor="middle">{escape(x_label)}</text>',
-        f'<text x="{_LEFT}" y="34" fill="#555">{escape(y_label)}</text>',
+        f'<text x="{_LEFT}" y="37" fill="#555">{escape(y_label)}</text>',
     ]
-    for part in range(5):
-        figure = most * part / 4
+    for part in range(ticks + 1):
+        figure = tick * part
         y = y_of(figure)
         lines.append(f'<path d="M{_LEFT} {y:.1f}H{width - _RIGHT}" stroke="#ddd"/>')
         lines.append(

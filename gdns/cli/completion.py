@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from gdns.cli import grammar
+from gdns.cli import grammar, plus
 from gdns.cli.usage import Parser
 
 SHELLS = ("bash", "zsh", "fish")
@@ -24,12 +24,14 @@ class Words:
     """What may be typed after "gdns", or after one of its verbs.
 
     `options` are with what the help says of each; of those in `files` a file's name is the value, of those
-    in `choices` one of these words; those in `values` take another one. `first` are words of its own.
+    in `types` a record type, of those in `choices` one of these words; those in `values` take another one.
+    `first` are words of its own.
     """
 
     options: dict[str, str] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
     first: tuple[str, ...] = ()
 
@@ -46,7 +48,7 @@ def everything() -> dict[str, Words]:
     from gdns.cli import VERBS
 
     found = {"": _words_of(grammar.parser())}
-    for name, option in grammar.PLUS.items():
+    for name, option in plus.PLUS.items():
         word = f"+{name}=" if option.value else f"+{name}"
         found[""].options[word] = option.help
     found[""].options["+noall"] = "show nothing but what follows"
@@ -72,6 +74,8 @@ def _words_of(parser: argparse.ArgumentParser) -> Words:
                 words.choices[option] = tuple(map(str, action.choices))
             elif action.metavar in ("FILE", "DIR"):
                 words.files.append(option)
+            elif action.metavar == "TYPE":
+                words.types.append(option)
             else:
                 words.values.append(option)
     return words
@@ -91,11 +95,10 @@ def _cases(everywhere: dict[str, Words]) -> Iterator[str]:
             yield f'    "{verb} {option}") fits="{" ".join(choices)}" ;;'
         for option in words.files:
             yield f'    "{verb} {option}") COMPREPLY=($(compgen -f -- "$now")); return ;;'
+        for option in words.types:
+            yield f'    "{verb} {option}") fits="{" ".join(record_types())}" ;;'
         for option in words.values:
-            types = " ".join(record_types()) if (verb, option) == ("", "-t") else ""
-            yield (
-                f'    "{verb} {option}") fits="{types}" ;;' if types else f'    "{verb} {option}") return ;;'
-            )
+            yield f'    "{verb} {option}") return ;;'
 
 
 def bash(everywhere: dict[str, Words]) -> str:
@@ -157,9 +160,10 @@ def zsh(everywhere: dict[str, Words]) -> str:
             cases.append(f'    "{verb} {option}") compadd -- {" ".join(choices)}; return ;;')
         for option in words.files:
             cases.append(f'    "{verb} {option}") _files; return ;;')
+        for option in words.types:
+            cases.append(f'    "{verb} {option}") compadd -- {" ".join(record_types())}; return ;;')
         for option in words.values:
-            todo = f"compadd -- {' '.join(record_types())}; " if (verb, option) == ("", "-t") else ""
-            cases.append(f'    "{verb} {option}") {todo}return ;;')
+            cases.append(f'    "{verb} {option}") return ;;')
     offers = "\n".join(
         f'    "{verb}") options=({described(words.options)}); first=({" ".join(words.first)}) ;;'
         for verb, words in everywhere.items()
@@ -221,6 +225,8 @@ def fish(everywhere: dict[str, Words]) -> str:
                 kind += f" -x -a '{' '.join(words.choices[option])}'"
             elif option in words.files:
                 kind += " -r -F"
+            elif option in words.types:
+                kind += f" -x -a '{types}'"
             elif option in words.values:
                 kind += " -x"
             lines.append(f"complete -c gdns -n '{where}' {kind} -d {said}")

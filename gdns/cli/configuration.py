@@ -31,6 +31,11 @@ VARIABLES = (
     "GDNS_WATCH",
     "GEVENT_RESOLVER",
 )
+LOCAL_RESOLVERS = {
+    "127.0.0.53": "systemd-resolved; `resolvectl status` shows whom it asks",
+    "127.0.0.11": "Docker's own; it asks the servers of the host",
+    "169.254.20.10": "Kubernetes' NodeLocal DNSCache",
+}
 _KEYWORDS = ("nameserver", "domain", "search", "sortlist", "options")
 _NUMBERED = ("ndots", "timeout", "attempts")
 _MOST = 1 << 20  # octets read of a file
@@ -140,7 +145,8 @@ def _resolv_conf_line(where: str, text: str, servers: int) -> Finding:
             return note(
                 f"{where} (ignored: glibc reads {MAX_NAMESERVERS})", "remove it", server=alone.nameservers[0]
             )
-        return ok(where, server=alone.nameservers[0])
+        local = LOCAL_RESOLVERS.get(alone.nameservers[0])
+        return ok(where + (f" ({local})" if local else ""), server=alone.nameservers[0])
     if keyword == "options":
         unknown = [word for word in rest.split() if not _is_known(word)]
         if unknown:
@@ -201,7 +207,8 @@ def _hosts(path: str, name: str | None, host_conf: str, environ: Mapping[str, st
         return
     multi = parse_host_conf(_content(host_conf)[0] or b"", environ).multi
     hosts = HostsFile(path, multi=multi)
-    yield ok(f"{path}: {sum(1 for _ in _lines(content))} lines that say something")
+    number = sum(1 for _ in _lines(content))
+    yield ok(f"{path}: {'1 line that says' if number == 1 else f'{number} lines that say'} something")
     if hosts.addresses("localhost") is None:
         yield note(f"{path} does not name localhost; gdns answers 127.0.0.1 and ::1 (RFC 6761)")
     hit = hosts.addresses(name) if name is not None else None

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdns import outcome as status
+from gdns.cli.digform import as_dig
 from gdns.cli.grammar import Request, read
 from gdns.cli.paint import paint_for
-from gdns.cli.report import Report, as_dig, as_json, as_short, failure
+from gdns.cli.report import Report, as_json, as_short, failure
 from gdns.cli.usage import UsageError
 from gdns.config import System
 from gdns.resolvconf import ResolvConf
@@ -60,6 +61,8 @@ def ask(
     words: Sequence[str] = (),
 ) -> Report:
     """Ask the servers, and report what they say. Raises UsageError for what cannot be asked."""
+    from dns.resolver import NoMetaqueries
+
     from gdns import records
     from gdns.resolver import Resolver
 
@@ -100,6 +103,9 @@ def ask(
             outcome = answer.outcome
         except failures as error:
             outcome = error.outcome
+        except NoMetaqueries:
+            what = f"{request.rdtype} in the class {request.rdclass}"
+            raise UsageError(f"{what} is no kind of record: name one, such as A") from None
         except (records.DNSException, ValueError, TypeError) as error:  # TypeError: a NUL
             raise UsageError(f"{request.name} {request.rdtype}: {str(error).rstrip('.')}") from None
         except OSError as error:

@@ -11,7 +11,7 @@ from gdns import outcome as status
 from gdns.cli.findings import Finding, note, ok, problem
 from gdns.cli.paint import printable
 from gdns.hubs import NativeHub
-from gdns.names import special_use
+from gdns.names import encode_idna, special_use
 
 if TYPE_CHECKING:
     from gdns.outcome import Outcome
@@ -58,8 +58,12 @@ def probe_all(servers: Sequence[ServerAddress], name: str | None, timeout: float
 
     Raises ValueError for what is no name.
     """
-    hub = NativeHub.of_this_thread()
+    from gdns._wire import Question
+
     qname, rdtype = question_for(name)
+    if qname != ".":
+        Question(encode_idna(qname), 1)  # raises for what is no name, before a task does
+    hub = NativeHub.of_this_thread()
     tasks = [
         [
             hub.spawn(_ask, server, qname, rdtype, timeout, {"use_edns": edns, "tcp": tcp})
@@ -151,8 +155,9 @@ def _answer(outcome: Outcome, way: str, where: str, facts: dict[str, Any]) -> Fi
     if outcome.status in _BAD:
         ede = "".join(f" (EDE {code}{': ' + printable(text) if text else ''})" for code, text in outcome.ede)
         rcode = outcome.status.value if outcome.status is not status.FAILED else f"rcode {outcome.rcode}"
+        hint = "; if it serves some names only, name one of them" if outcome.question.qname == "." else ""
         todo = {
-            status.REFUSED: f"it does not serve this host: let its operator allow it, or mend {where}",
+            status.REFUSED: f"it does not serve this host: let its operator allow it, or mend {where}{hint}",
             status.SERVFAIL: "it cannot find out: see its log, and whether it reaches other servers",
         }.get(outcome.status, f"it does not understand an ordinary question: mend it, or {where}")
         return problem(f"{server} says {rcode}{ede} over {way}, in {took}", todo, **way_facts)

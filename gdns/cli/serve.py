@@ -100,9 +100,18 @@ def read_zones(words: Sequence[str]) -> Zones:
                 f"one zone file or folder at a time, not both {path} and {word}: put both in a folder"
             )
         else:
+            _check_readable(word)
             path = word
     lines = [] if path is None else list(_lines(records))
     return Zones(path, records, lines)
+
+
+def _check_readable(path: str) -> None:
+    """Raise UsageError for a zone file, or a folder or one in it, that is there and cannot be read."""
+    files = [Path(path), *Path(path).glob("*.zone")] if os.access(path, os.R_OK) else [Path(path)]
+    for file in files:
+        if file.exists() and not os.access(file, os.R_OK):
+            raise UsageError(f"{file}: {os.strerror(errno.EACCES)}; name a file that can be read")
 
 
 def _text(path: str) -> str:
@@ -221,7 +230,7 @@ def _say_how(server: Server, options: Any, zones: Zones, faults: Sequence[Any], 
 
 def _news(server: Server, seen: int) -> list[LoggedQuery]:
     """The queries that came since so many were seen."""
-    return server.queries[seen:] if server.query_count > seen else []
+    return server.queries_after(seen) if server.query_count > seen else []
 
 
 def _line(query: LoggedQuery, paint: Paint) -> str:

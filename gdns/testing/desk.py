@@ -88,8 +88,8 @@ class Desk:
     ) -> None:
         self.responder.set_fault(name, rdtype, from_json(fault), times)
 
-    def _log(self) -> list[LoggedQuery]:
-        return list(self.responder.log)
+    def _log(self, seen: int = 0) -> list[LoggedQuery]:
+        return self.responder.log.after(seen)
 
     def _count(self, name: str | None) -> int:
         return self.responder.log.count_of(None if name is None else name_key(name))

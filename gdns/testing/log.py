@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 import dns.rdatatype
@@ -76,7 +77,14 @@ class Log:
         return sum(wire[12 : 12 + len(name)].lower() == name for wire, _, _ in self._kept)
 
     def __iter__(self) -> Iterator[LoggedQuery]:
-        for wire, transport, port in self._kept:
+        return iter(self.after(0))
+
+    def after(self, seen: int) -> list[LoggedQuery]:
+        """Those that are kept and came after so many had come."""
+        forgotten = self.count - len(self._kept)
+        found = []
+        for wire, transport, port in islice(self._kept, max(0, seen - forgotten), None):
             query = read_query(wire)
             assert query is not None
-            yield as_logged(query, transport, port)
+            found.append(as_logged(query, transport, port))
+        return found

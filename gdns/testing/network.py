@@ -12,17 +12,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from gdns import resolver
-from gdns.servers import Servers
-from gdns.switch import Place, Switch
-
-if TYPE_CHECKING:
-    from gdns._wire import Question
-    from gdns.servers import Group
+from gdns.switch import Switch
 
 MARK = "gdns_network"
 _TO_ADDRESS = ("socket.connect", "socket.sendto", "socket.sendmsg")
@@ -51,7 +45,7 @@ class Guard:
         self._is_on = True
         self._reached: list[str] = []
         sys.addaudithook(self._on_event)  # for good: there is no taking it out
-        self._switch = Switch([Place(resolver, "Servers", self._guarded())])
+        self._switch = self._guard_servers()
 
     # -- what pytest tells
 
@@ -83,6 +77,13 @@ class Guard:
             elif NetworkBlocked.__name__ not in str(report.longrepr):
                 report.sections.append(("blocked by --gdns-block-network", reached))
         return report  # type: ignore[no-any-return]
+
+    def _guard_servers(self) -> Switch:
+        try:
+            from gdns.testing.guarded import guard_servers
+        except ImportError:  # gdns without its extensions asks nobody but the system's resolver
+            return Switch(())
+        return guard_servers(self.refuse)
 
     # -- what the program does
 
@@ -116,21 +117,6 @@ class Guard:
         """Whether gdns raised the event, which then asks servers that are looked at by themselves."""
         path = frame.f_code.co_filename
         return path.startswith(_PACKAGE) and not path.endswith("libc.py")
-
-    def _guarded(self) -> type[Servers]:
-        guard = self
-
-        class Guarded(Servers):
-            """The servers of a resolver, which are asked only if they are on loopback."""
-
-            def group_of(self, question: Question) -> Group:
-                group = super().group_of(question)
-                for server in group.all:
-                    if not server.address.is_loopback:
-                        guard.refuse(f"a query to {server.name} for {question.qname!r}")
-                return group
-
-        return Guarded
 
     def _line(self) -> str:
         """Where it happened: the innermost line of the project, of the standard library if there is none."""

@@ -8,6 +8,7 @@ from random import Random
 
 import dns.rcode
 import dns.rdataclass
+from greenlet import GreenletExit
 
 from gdns.testing.contents import Rcode
 from gdns.testing.faults import Exchange, Fault, Packet, Transport
@@ -83,7 +84,9 @@ class Responder:
         try:
             word = handler(as_logged(query, transport, port))
             fault = as_fault(word, query.rdtype)
-        except Exception as error:
+        except (GreenletExit, KeyboardInterrupt):  # meant for the hub, on whose stack we are
+            raise
+        except BaseException as error:  # `pytest.fail` is no Exception
             self.handler_error = self.handler_error or error
             fault = Rcode("SERVFAIL")
         if fault is None:

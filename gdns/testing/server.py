@@ -205,6 +205,11 @@ class Server:
         self._ask("link", link=None if link is None else link.as_json())
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has been started, and not closed; `stop_listening` is not its end."""
+        return self._runs is not None
+
+    @property
     def host(self) -> str:
         """The address it listens on."""
         return self._host
@@ -296,7 +301,12 @@ class Server:
     @property
     def queries(self) -> list[LoggedQuery]:
         """The queries seen, oldest first; the last million of them."""
-        return [LoggedQuery._make(fields) for fields in cast(list[list[object]], self._ask("log"))]
+        return self.queries_after(0)
+
+    def queries_after(self, seen: int) -> list[LoggedQuery]:
+        """The queries that came after so many had come: what is new to whoever has seen those."""
+        fields_of_all = cast(list[list[object]], self._ask("log", seen=seen))
+        return [LoggedQuery._make(fields) for fields in fields_of_all]
 
     @property
     def query_count(self) -> int:

@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gdns import GaiError, Resolver
-from gdns.testing import Server, delay, in_turn, over_tcp, over_udp, silent, truncated, wrong_length
+from gdns.testing import (
+    Server,
+    closing,
+    cut,
+    delay,
+    in_turn,
+    over_tcp,
+    over_udp,
+    silent,
+    truncated,
+    wrong_length,
+)
 from tests.conftest import GeventRunner, NativeRunner
 
 Runner = NativeRunner | GeventRunner
@@ -152,6 +163,40 @@ def test_a_silent_connection_takes_nobody_along(pair, make_resolver, run_all: Ru
     names = ["bad.example.", *(f"n{number}.example." for number in range(30))]
     words = run_all([lambda name=name: outcome_of(resolver, name) for name in names])
     assert words == ["-3"] + ["right"] * 30
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["closes", "resets"])
+@pytest.mark.parametrize("scheme", ["tcp://", ""], ids=["TCP", "truncated"])
+def test_a_server_that_ends_each_connection_after_one_reply_answers_all_who_share_it(
+    pair, make_resolver, run_all: RunAll, scheme: str, resets: bool
+) -> None:
+    server = pair[0]
+    server.fault(None, over_udp(truncated()) | over_tcp(closing(resets=resets)))
+    resolver = make_resolver(server, scheme=scheme, timeout=2.5, attempts=2)
+    assert run_all([lambda n=n: outcome_of(resolver, f"n{n}.example.") for n in range(40)]) == ["right"] * 40
+
+
+@pytest.mark.parametrize("scheme", ["tcp://", ""], ids=["TCP", "truncated"])
+def test_a_question_for_which_the_server_hangs_up_takes_nobody_along(
+    pair, make_resolver, run_all: RunAll, scheme: str
+) -> None:
+    server = pair[0]
+    server.fault(None, over_udp(truncated()))
+    names = [f"n{number}.example." for number in range(40)]
+    for name in names[::10]:
+        server.fault(name, over_udp(truncated()) | over_tcp(cut(5)))
+    resolver = make_resolver(server, scheme=scheme, timeout=2.5, attempts=2)
+    words = run_all([lambda name=name: outcome_of(resolver, name) for name in names])
+    assert words == ["right" if number % 10 else "-3" for number in range(40)]
+
+
+def test_a_server_that_hangs_up_on_all_is_soon_given_up(pair, make_resolver, run_all: RunAll) -> None:
+    server = pair[0]
+    server.fault(None, cut(0))
+    resolver = make_resolver(server, scheme="tcp://", timeout=10, attempts=2)
+    began = time.monotonic()
+    assert run_all([lambda n=n: outcome_of(resolver, f"n{n}.example.") for n in range(40)]) == ["-3"] * 40
+    assert time.monotonic() - began < 5
 
 
 def test_a_server_whose_tcp_hangs_is_not_the_last_resort(pair, make_resolver, run_all: RunAll) -> None:

@@ -48,7 +48,7 @@ def test_twenty_users_ask_once_for_the_host_and_stop_nobody(names, web, tmp_path
         "-r",
         "20",
         "-t",
-        "3s",
+        "5s",
         "--host",
         f"http://shop.web.example:{web}",
         "--json",

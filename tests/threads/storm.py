@@ -44,7 +44,7 @@ def together(*functions: Callable[[], None]) -> list[str]:
     return troubles
 
 
-def greenlets(kind: str, functions: list[Callable[[], None]]) -> None:
+def greenlets(kind: str, functions: list[Callable[[], object]]) -> None:
     """Run functions as greenlets of the calling thread's hub."""
     if kind == "gevent":
         import gevent
@@ -65,8 +65,12 @@ def storm(kind: str, rounds: int, seed: int) -> list[str]:
     wrong: list[str] = []
     with Server(ZONE) as server, Server(ZONE) as other:
         resolver = gdns.Resolver([server.address], timeout=5.0, cache_entries=NAMES // 2)
-        running = [THREADS]
-        outcomes = [[0] for _ in range(THREADS)]
+        # what is loaded late is loaded now: a child of a fork waits for ever for a module that another thread
+        # was importing (so it is with CPython's own locks)
+        greenlets(kind, [lambda: resolver.gethostbyname("n1.example"), resolver.dump, resolver.stats])
+        first = resolver.stats()["questions"]
+        done: list[int] = []
+        asked = [0] * THREADS
         resolver.on_outcome(lambda outcome: None)
 
         def user(number: int) -> Callable[[], None]:
@@ -76,7 +80,7 @@ def storm(kind: str, rounds: int, seed: int) -> list[str]:
                 for _ in range(rounds):
                     at = chance.randrange(NAMES)
                     found = resolver.gethostbyname(f"n{at}.example")
-                    outcomes[number][0] += 1
+                    asked[number] += 1
                     if found != f"192.0.2.{at + 1}":
                         wrong.append(f"n{at}.example is {found}")
 
@@ -84,14 +88,14 @@ def storm(kind: str, rounds: int, seed: int) -> list[str]:
                 try:
                     greenlets(kind, [look_up] * 5)
                 finally:
-                    running[0] -= 1
+                    done.append(number)  # in one step
 
             return use
 
         def while_they_run(change: Callable[[int], object]) -> Callable[[], None]:
             def keep_changing() -> None:
                 turn = 0
-                while running[0] > 0:
+                while len(done) < THREADS:
                     turn += 1
                     change(turn)
                     sleep(0.0005)
@@ -141,11 +145,12 @@ def storm(kind: str, rounds: int, seed: int) -> list[str]:
             *[user(number) for number in range(THREADS)], *[while_they_run(change) for change in changes]
         )
         numbers = resolver.stats()
-        asked = sum(count for [count] in outcomes)
-        if asked != THREADS * 5 * rounds:
-            wrong.append(f"{asked} of {THREADS * 5 * rounds} look-ups ended")
-        if numbers["questions"] + 0 < asked * 0.9:  # what is overridden asks nothing
-            wrong.append(f"{numbers['questions']} questions counted for {asked} look-ups")
+        if sum(asked) != THREADS * 5 * rounds:
+            wrong.append(f"{asked} look-ups ended")
+        if (
+            not sum(asked) * 0.9 < numbers["questions"] - first <= sum(asked)
+        ):  # what is overridden asks nothing
+            wrong.append(f"{numbers['questions']} questions counted for {sum(asked)} look-ups")
         kept = resolver._shared.cache
         if len(kept) > NAMES // 2 or sum(1 for _ in resolver.dump()) != len(kept):
             wrong.append(f"{len(kept)} entries")

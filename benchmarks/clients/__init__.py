@@ -1,0 +1,1 @@
+"""One program for each peer; workers.py is what those in Python share."""
