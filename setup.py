@@ -39,6 +39,7 @@ COMPILED = (
     "hubs/waiter",
     "cache",
     "counters",
+    "hooks",
     "flight",
     "turns",
     "stub",
@@ -60,6 +61,7 @@ COMPILED = (
 )
 
 MODULES = (
+    "_clock",
     "_wire",
     "_addresses",
     "_rows",

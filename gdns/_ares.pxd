@@ -38,6 +38,7 @@ cdef class Try:
     cdef readonly double sent_at
     cdef readonly bint ended
     cdef public object flight
+    cdef readonly _wire.Reply reply  # the server's, once it has ended with one
     cdef _wire.Reply arrived  # kept while c-ares looks at its digest
     cdef Channel channel
     cdef Link link  # the socket it was last written to; only what comes in there can be its reply
@@ -108,5 +109,6 @@ cdef class AresLane:
     cpdef Try ask(self, object server, _wire.Question question, int wishes=*)
     cdef int submit(self, Try attempt) except -1
     cpdef object cancel(self, Try attempt)
+    cpdef bint needs_flush(self)
     cpdef object flush(self)
     cpdef Try take_ended(self)

@@ -72,7 +72,6 @@ class AresLane:
         """
     def cancel(self, attempt: Try) -> None:
         """Let a try that nobody waits for end without a reply at the next flush. Safe when it has ended."""
-    @property
     def needs_flush(self) -> bool:
         """Whether something arrived, or was cancelled, since the last flush."""
     def flush(self) -> None:

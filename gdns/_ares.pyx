@@ -30,6 +30,7 @@ from libc cimport errno as c_errno
 from libc.string cimport memcmp, memcpy, memset
 
 from gdns cimport _wire
+from gdns._clock cimport monotonic
 from gdns._libcares cimport *
 from gdns._links cimport HEADER, MOST_OPT, MOST_QUESTION, STAND_IN, Link, Links, socket_functions
 from gdns._sockets cimport Sockets
@@ -45,17 +46,6 @@ cdef extern from "errno.h":
 
 cdef extern from "sys/random.h":
     ssize_t getrandom(void* data, size_t length, unsigned int flags) noexcept
-
-cdef extern from *:
-    """
-    #include <time.h>
-    static double gdns_monotonic(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    }
-    """
-    double gdns_monotonic() noexcept
 
 cdef enum:
     HOUR_MS = 3_600_000  # c-ares' own timeout: never reached, deadlines are kept by who asks
@@ -115,11 +105,6 @@ cdef class Try:
     """
 
     @property
-    def reply(self):
-        """The server's reply, or None."""
-        return self.arrived if self.ended and self.status == ARES_SUCCESS and not self.withdrawn else None
-
-    @property
     def error(self) -> str:
         """Why it ended without a reply: the system's words where a call failed, else c-ares'; else ""."""
         if not self.ended or self.reply is not None:
@@ -177,6 +162,8 @@ cdef class Ledger:
         return channel
 
     cdef void add_ended(self, Try attempt) noexcept:
+        if attempt.status == ARES_SUCCESS and not attempt.withdrawn:
+            attempt.reply = attempt.arrived
         # linked, not listed: ending a try must not need memory
         if self.last_ended is None:
             self.first_ended = attempt
@@ -415,7 +402,7 @@ cdef class Channel(Links):
                 return 0
         attempt.link = link
         if link.is_stream and not link.heard_at:
-            link.heard_at = gdns_monotonic()
+            link.heard_at = monotonic()
         question = attempt.question.wire
         if attempt.scrambled is not None and not link.is_stream:
             question = attempt.scrambled
@@ -477,7 +464,7 @@ cdef class Channel(Links):
             is_on_stream = True
         if stream is None or not is_on_stream or stream.failure:
             return 0
-        if gdns_monotonic() - max(attempt.sent_at, stream.heard_at) >= STALLED:
+        if monotonic() - max(attempt.sent_at, stream.heard_at) >= STALLED:
             self.fail(stream, c_errno.ETIMEDOUT)
         return 0
 
@@ -542,7 +529,7 @@ cdef class Channel(Links):
         attempt.arrived = reply
         attempt.digested_in = self.ledger.turn
         if link.is_stream:
-            link.heard_at = gdns_monotonic()
+            link.heard_at = monotonic()
             link.has_answered = True
         return TAKEN
 
@@ -717,7 +704,7 @@ cdef class AresLane:
         attempt.server = server
         attempt.question = question
         attempt.wishes = wishes
-        attempt.sent_at = gdns_monotonic()
+        attempt.sent_at = monotonic()
         self.submit(attempt)
         return attempt
 
@@ -755,8 +742,7 @@ cdef class AresLane:
             attempt.channel.withdraw(attempt)
             attempt.channel.leave_stalled(attempt)
 
-    @property
-    def needs_flush(self) -> bool:
+    cpdef bint needs_flush(self):
         """Whether something arrived, or was cancelled, since the last flush."""
         return self.ledger.first_ready is not None
 

@@ -27,6 +27,8 @@ cdef class Ports(Owner):
     cdef Sockets sockets
     cdef Ledger ledger
     cdef dict shared  # server to its shared ports; the last one takes the next question
+    cdef object latest_server  # who was asked last over a shared port,
+    cdef Port latest  # and by which
     cdef bint has_no_socket  # there was none to be had for the last port
     cdef Port fresh  # for one look-up, and nothing sent from it yet
     cdef Port unsent  # the first of the ports with something to send
@@ -36,6 +38,7 @@ cdef class Ports(Owner):
 
     cdef int submit(self, PlainTry attempt) except -1
     cdef Port port_for(self, server, _wire.Question question)
+    cdef Port shared_port_for(self, server, int room)
     cdef Port open_port(self, server, int room)
     cdef object next_id(self, Port port)
     cdef void queue(self, Port port) noexcept

@@ -30,20 +30,11 @@ from gdns._ares cimport (
     DROPPED_MALFORMED, DROPPED_NO_MEMORY, DROPPED_NOT_OURS, DROPPED_SHORT, DROPPED_UNKNOWN_ID, TAKEN,
     AresLane, Ledger, Try,
 )
+from gdns._clock cimport monotonic
 from gdns._libcares cimport ARES_SUCCESS
 from gdns._sockets cimport BATCH, Socket, Sockets, sockaddr
 
-cdef extern from *:
-    """
-    #include <sys/socket.h>
-    #include <time.h>
-    static double gdns_plain_monotonic(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    }
-    """
-    double gdns_plain_monotonic() noexcept
+cdef extern from "<sys/socket.h>":
     int SOCK_DGRAM
 
 cdef extern from "sys/epoll.h" nogil:
@@ -114,10 +105,13 @@ cdef class Ports(Owner):
 
     cdef Port port_for(self, server, _wire.Question question):
         """The port that a question leaves by; None with errno set if none can be opened."""
-        cdef Port port, other
+        cdef Port port
         cdef PlainTry first
         cdef Py_ssize_t size
-        cdef int room = server.queries_per_socket
+        cdef int room
+        if server is self.latest_server and self.latest.room > 0 and self.latest.fd >= 0:
+            return self.latest
+        room = server.queries_per_socket
         if room == 1:
             port = self.fresh
             if port is not None and port.server is server and port.room == QUESTIONS_OF_A_LOOKUP - 1 and port.outbox:
@@ -129,6 +123,13 @@ cdef class Ports(Owner):
                     return port
             self.fresh = self.open_port(server, QUESTIONS_OF_A_LOOKUP)
             return self.fresh
+        port = self.shared_port_for(server, room)
+        self.latest = port
+        self.latest_server = None if port is None else server
+        return port
+
+    cdef Port shared_port_for(self, server, int room):
+        cdef Port port, other
         ports = self.shared.get(server)
         if ports is None:
             ports = self.shared[server] = []
@@ -159,7 +160,9 @@ cdef class Ports(Owner):
         cdef int number
         port.server = server
         port.room = room
-        self.has_no_socket = self.sockets.open(port, self, server.family, SOCK_DGRAM) < 0
+        self.has_no_socket = self.sockets.open(
+            port, self, server.family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP
+        ) < 0
         if self.has_no_socket:
             return None
         if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) < 0:
@@ -280,11 +283,13 @@ cdef class Ports(Owner):
         return 0
 
     cdef int receive(self, Port port) except -1:
-        cdef int count, index
+        cdef int count, index, most
         cdef Py_ssize_t length
         cdef unsigned char* data
         while self.sockets.budget > 0 and port.fd >= 0:
-            count = self.sockets.receive_batch(port)
+            # of a port for one look-up no more is expected: each search in vain would cost the kernel as much
+            most = BATCH if port.is_shared else max(1, <int>len(port.by_id))
+            count = self.sockets.receive_batch(port, most)
             if count < 0:
                 if c_errno.errno != c_errno.EAGAIN:
                     self.fail(port, c_errno.errno)
@@ -292,7 +297,7 @@ cdef class Ports(Owner):
             for index in range(count):
                 data = self.sockets.datagram(index, &length)
                 self.take(port, data, length)
-            if count < BATCH:
+            if count < most:
                 return 0
         return 0
 
@@ -366,6 +371,8 @@ cdef class Ports(Owner):
             ports.remove(port)
         if port is self.fresh:
             self.fresh = None
+        if port is self.latest:
+            self.latest = self.latest_server = None
         port.by_id.clear()
         port.outbox.clear()
         port.at = 0
@@ -416,7 +423,7 @@ cdef class Ports(Owner):
         while self.truncated is not None:
             self.take_truncated()
         self.shared.clear()
-        self.fresh = None
+        self.fresh = self.latest = self.latest_server = None
 
 
 @cython.no_gc_clear  # `close` is called while everything is still there
@@ -435,7 +442,7 @@ cdef class DatagramLane(AresLane):
         attempt.server = server
         attempt.question = question
         attempt.wishes = wishes
-        attempt.sent_at = gdns_plain_monotonic()
+        attempt.sent_at = monotonic()
         self.ports.submit(attempt)
         if self.is_closed:  # by a finalizer, while a port was made
             self.ports.cancel_all(None)
@@ -455,8 +462,7 @@ cdef class DatagramLane(AresLane):
         plain.withdrawn = True
         self.ports.end(plain, CONNECTION_REFUSED, 0)
 
-    @property
-    def needs_flush(self) -> bool:
+    cpdef bint needs_flush(self):
         """Whether something is to be sent, arrived, or was cancelled, since the last flush."""
         return (
             self.ports.unsent is not None

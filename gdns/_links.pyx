@@ -95,7 +95,7 @@ cdef class Links(Owner):
         cdef Py_ssize_t length
         cdef unsigned char* data
         while self.sockets.budget > 0:
-            count = self.sockets.receive_batch(link)
+            count = self.sockets.receive_batch(link, BATCH)
             if count < 0:
                 if c_errno.errno != c_errno.EAGAIN:
                     self.fail(link, c_errno.errno)
@@ -186,7 +186,7 @@ cdef class Links(Owner):
 
     cdef int open_link(self, int kind) except -2:
         cdef Link link = Link.__new__(Link)
-        if self.sockets.open(link, self, self.family, kind) < 0:
+        if self.sockets.open(link, self, self.family, kind, True) < 0:
             self.blame(c_errno.errno, True)
             return -1
         if self.source and self.sockets.bind(link, <const sockaddr*><char*>self.source, len(self.source)) < 0:

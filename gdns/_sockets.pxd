@@ -34,6 +34,7 @@ cdef class Socket:
     cdef readonly bint is_stream
     cdef Owner owner
     cdef uint32_t interest
+    cdef unsigned int shared_by  # the count of children when it was made: once that has grown, one may have it
 
 
 cdef class Sockets:
@@ -51,7 +52,7 @@ cdef class Sockets:
     cdef iovec* parcels
 
     cdef void _close_descriptors(self) noexcept
-    cdef int open(self, Socket sock, Owner owner, int family, int kind) except -2
+    cdef int open(self, Socket sock, Owner owner, int family, int kind, bint is_for_many) except -2
     cdef Socket find(self, int handle)
     cdef int bind(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
     cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
@@ -60,7 +61,7 @@ cdef class Sockets:
     cdef int local_address(self, Socket sock, sockaddr* address, socklen_t* length) noexcept
     cdef ssize_t send(self, Socket sock, const void* data, size_t length) noexcept
     cdef ssize_t receive_stream(self, Socket sock) noexcept
-    cdef int receive_batch(self, Socket sock) noexcept
+    cdef int receive_batch(self, Socket sock, int most) noexcept
     cdef int send_batch(self, Socket sock, int count) noexcept
     cdef inline unsigned char* room(self, int index) noexcept:
         return self.departing + <size_t>index * MESSAGE_SPACE

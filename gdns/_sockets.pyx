@@ -55,10 +55,13 @@ cdef extern from *:
     """
     #include <pthread.h>
     static unsigned gdns_forks;  /* between the process that began and this one */
+    static unsigned gdns_children;  /* grows before and after each that this process begins, or one before it did */
     static void gdns_count_fork(void) { gdns_forks++; }
-    static int gdns_watch_forks(void) { return pthread_atfork(NULL, NULL, gdns_count_fork); }
+    static void gdns_count_child(void) { gdns_children++; }
+    static int gdns_watch_forks(void) { return pthread_atfork(gdns_count_child, gdns_count_child, gdns_count_fork); }
     """
     unsigned int gdns_forks
+    unsigned int gdns_children
     int gdns_watch_forks() noexcept
 
 gdns_watch_forks()
@@ -221,10 +224,14 @@ cdef class Sockets:
                 sock.owner.on_ready(sock, events[index].events)
         return woken
 
-    cdef int open(self, Socket sock, Owner owner, int family, int kind) except -2:
-        """Give `sock` a fresh non-blocking descriptor and a handle; -1 with errno set on failure."""
+    cdef int open(self, Socket sock, Owner owner, int family, int kind, bint is_for_many) except -2:
+        """Give `sock` a fresh non-blocking descriptor and a handle; -1 with errno set on failure.
+
+        `is_for_many` says that a UDP socket is to hold more replies than the usual buffer.
+        """
         cdef int one = 1
         cdef int size = WANTED_RECEIVE_BUFFER
+        sock.shared_by = gdns_children
         sock.fd = socket(family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
         if sock.fd < 0:
             return -1
@@ -232,7 +239,7 @@ cdef class Sockets:
         sock.owner = owner
         if sock.is_stream:
             setsockopt(sock.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
-        else:
+        elif is_for_many:
             setsockopt(sock.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size))
         while True:
             self.next_handle = self.next_handle + 1 if self.next_handle < INT32_MAX else 1
@@ -282,9 +289,12 @@ cdef class Sockets:
     cdef int close_socket(self, Socket sock) noexcept:
         """Close and forget; a second call does nothing."""
         if sock.fd >= 0:
-            # close(2) alone leaves it in as long as a forked child holds a copy; that child must let it be
+            # close(2) alone leaves it in as long as a forked child holds a copy; that child must let it be.
+            # (One that runs another program closes it: all are close-on-exec.)
             if sock.interest and self.epoll_fd >= 0 and self.made_in == gdns_forks:
-                self.watch(sock, 0)
+                if sock.shared_by != gdns_children:
+                    self.watch(sock, 0)
+                sock.interest = 0
             close(sock.fd)
             sock.fd = -1
         self.by_handle.pop(sock.key, None)
@@ -318,11 +328,11 @@ cdef class Sockets:
             if sent >= 0 or errno != EINTR:
                 return sent
 
-    cdef int receive_batch(self, Socket sock) noexcept:
-        """Up to BATCH datagrams into the arena; their count, or -1 with errno set (EAGAIN: none)."""
+    cdef int receive_batch(self, Socket sock, int most) noexcept:
+        """Up to `most` (BATCH) datagrams into the arena; their count, or -1 with errno set (EAGAIN: none)."""
         cdef int received
         while True:
-            received = recvmmsg(sock.fd, self.batch, BATCH, MSG_DONTWAIT, NULL)
+            received = recvmmsg(sock.fd, self.batch, most, MSG_DONTWAIT, NULL)
             if received >= 0 or errno != EINTR:
                 self.budget -= max(received, 1)
                 return received

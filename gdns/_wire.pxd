@@ -27,6 +27,9 @@ cdef class Question:
     cdef readonly bytes source
     cdef readonly bint is_plain
 
+    cpdef Question with_type(self, rdtype)
+    cpdef bytes name_key(self)
+
 cdef class Reply:
     cdef readonly bytes message
     cdef readonly int id

@@ -50,6 +50,12 @@ class Question:
     def key(self) -> bytes:
         """`wire` with A-Z of the name in lower case."""
 
+    def with_type(self, rdtype: int) -> Question:
+        """The same with another type, for less than a question anew. Raises ValueError as the constructor."""
+
+    def name_key(self) -> bytes:
+        """`key` with the type 0, which nobody can ask for: the key of what is true of all types."""
+
     @property
     def options(self) -> bytes: ...
     @property

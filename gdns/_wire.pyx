@@ -18,7 +18,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, strlen
+from libc.string cimport memcmp, memcpy
 
 from gdns._formats cimport (
     A, AAAA, ANY, CLASS_IN, CNAME, COOKIE, EDE, MAX_LABEL, MAX_NAME, NS, OPT, PTR, SOA, TSIG,
@@ -30,17 +30,13 @@ cdef extern from "Python.h":
     const unsigned char* PyUnicode_1BYTE_DATA(object text)
     long PyLong_AsLongAndOverflow(object number, int* overflow) except? -1
 
-cdef extern from "<arpa/inet.h>" nogil:
-    const char* inet_ntop(int family, const void* source, char* text, unsigned int room)
-    enum:
-        AF_INET6
-        INET6_ADDRSTRLEN
-
 cdef enum:
     HEADER = 12
     MAX_LINKS = 32  # in one CNAME chain
     MAX_PRESENTED = 4 * MAX_NAME  # every octet as \DDD
     SMALLEST_RECORD = 11  # root owner, no rdata
+    IPV4_TEXT = 16  # letters of the longest, and one
+    IPV6_TEXT = 46  # likewise
     FEW_RECORDS = 32  # of an answer section, indexed on the stack
 
     QR = 0x8000
@@ -297,6 +293,14 @@ cdef bint is_within(Name* name, Name* zone) noexcept nogil:
 # --- questions ---------------------------------------------------------------------------------------------
 
 
+cdef bytes typed(bytes question, int rdtype):
+    """A question in wire form with another type."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(question)
+    cdef bytes other = PyBytes_FromStringAndSize(PyBytes_AS_STRING(question), size)
+    put16(<unsigned char*>PyBytes_AS_STRING(other) + size - 4, rdtype)
+    return other
+
+
 @cython.final
 @cython.no_gc
 @cython.freelist(64)
@@ -312,6 +316,19 @@ cdef class Question:
         cdef bint plain
         cdef bint folded = False
         cdef int length, index
+        cdef Question like
+        if type(qname) is Question:
+            like = <Question>qname
+            self.rdtype = sixteen_bits(rdtype, 1, "rdtype")
+            self.rdclass = like.rdclass
+            self.qname = like.qname
+            self.options = like.options
+            self.source = like.source
+            self.is_plain = like.is_plain
+            self.wire = self.key = typed(like.wire, self.rdtype)
+            if like.key is not like.wire:
+                self.key = typed(like.key, self.rdtype)
+            return
         if not isinstance(qname, str):
             raise TypeError(f"qname must be a str, not {type(qname).__name__}")
         self.rdtype = sixteen_bits(rdtype, 1, "rdtype")
@@ -336,6 +353,14 @@ cdef class Question:
                 folded = True
         if folded:
             self.key = PyBytes_FromStringAndSize(<char*>room, length + 4)
+
+    cpdef Question with_type(self, rdtype):
+        """The same with another type. The name is not read again: of most, two types are asked for."""
+        return Question.__new__(Question, self, rdtype)
+
+    cpdef bytes name_key(self):
+        """`key` with the type 0, which nobody can ask for: the key of what is true of all types of the name."""
+        return typed(self.key, 0)
 
     def __reduce__(self):
         return Question, (self.qname, self.rdtype, self.rdclass)
@@ -689,6 +714,13 @@ cdef int read_rrset(
     cdef list found
     if not is_address and question.rdtype not in (NS, CNAME, PTR):
         return 0
+    if is_address and contents.answer_count == 1:  # nearly always: without a list
+        candidate = contents.answers
+        if question.rdtype == A:
+            reply.addresses = (ipv4_text(data + candidate.rdata),)
+        else:
+            reply.addresses = (ipv6_text(data + candidate.rdata),)
+        return 0
     found = []
     for index in range(contents.answer_count):
         candidate = &contents.answers[index]
@@ -732,8 +764,8 @@ cdef uint32_t negative_ttl(
     return ttl
 
 
-cdef str ipv4_text(const unsigned char* address):
-    cdef char text[16]
+cdef int put_ipv4(char* text, const unsigned char* address) noexcept nogil:
+    """Write the four numbers; how many letters they take, at most 15. One more is written to."""
     cdef int used = 0, index
     cdef unsigned int octet
     for index in range(4):
@@ -747,10 +779,48 @@ cdef str ipv4_text(const unsigned char* address):
         text[used] = c"0" + octet % 10
         text[used + 1] = c"."
         used += 2
-    return PyUnicode_DecodeASCII(text, used - 1, NULL)
+    return used - 1
+
+
+cdef str ipv4_text(const unsigned char* address):
+    cdef char text[IPV4_TEXT]
+    return PyUnicode_DecodeASCII(text, put_ipv4(text, address), NULL)
 
 
 cdef str ipv6_text(const unsigned char* address):
-    cdef char text[INET6_ADDRSTRLEN]
-    inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN)
-    return PyUnicode_DecodeASCII(text, strlen(text), NULL)
+    """As inet_ntop(3) of glibc writes it, which has printf(3) write each group."""
+    cdef const char* hexadecimal = b"0123456789abcdef"
+    cdef char text[IPV6_TEXT]
+    cdef int used = 0, group, zeros = 0, run = 0, gap = -1, digits
+    cdef unsigned int number
+    for group in range(8):
+        run = 0 if u16(address + 2 * group) else run + 1
+        if run > zeros:
+            zeros = run
+            gap = group + 1 - run
+    if zeros < 2:
+        gap = -1
+    group = 0
+    while group < 8:
+        if group == gap:
+            text[used] = c":"
+            used += 1
+            group += zeros
+            if group == 8:
+                text[used] = c":"
+                used += 1
+            continue
+        if group:
+            text[used] = c":"
+            used += 1
+        if group == 6 and gap == 0 and (zeros == 6 or (zeros == 5 and u16(address + 10) == 0xFFFF)):
+            used += put_ipv4(text + used, address + 12)  # it stands for an IPv4 address
+            break
+        number = u16(address + 2 * group)
+        digits = 1 + (number > 0xF) + (number > 0xFF) + (number > 0xFFF)
+        while digits:
+            digits -= 1
+            text[used] = hexadecimal[(number >> 4 * digits) & 0xF]
+            used += 1
+        group += 1
+    return PyUnicode_DecodeASCII(text, used, NULL)

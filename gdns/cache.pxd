@@ -2,6 +2,7 @@
 
 import cython
 
+from gdns._clock cimport monotonic
 from gdns._wire cimport Question, Reply
 from gdns.outcome cimport Outcome
 
@@ -12,6 +13,7 @@ cdef class Lease:
     cdef public long hits
 
 @cython.no_gc  # nothing in it leads back to it
+@cython.final
 cdef class Entry:
     cdef public Outcome outcome
     cdef public double stored_at
@@ -37,8 +39,12 @@ cdef class Cache:
     cdef public long evicted
     cdef public long era
     cdef object _entries
+    cdef object _find
     cdef object _lock
+    cdef object _acquire
+    cdef object _release
 
+    cdef double _now(self) except -1
     cpdef Entry get(self, Question question, int wishes)
     @cython.locals(entry=Entry, now=double)
     cdef Entry _get(self, Question question, int wishes)
@@ -60,10 +66,16 @@ cdef class Cache:
     cpdef bint lend(self, long octets) except -1
     cpdef take_back(self, long octets)
     @cython.locals(reply=Reply, question=Question, entry=Entry, old=Entry)
+    @cython.locals(lifetime=double, stored_at=double, expires_at=double, lasts_until=double, is_word_of_name=bint)
     cpdef put(self, Outcome outcome, int wishes, long era=*)
+    @cython.locals(old=Entry)
+    cdef _keep(self, Entry entry, Question question, status, bint is_word_of_name, int wishes)
+    cdef _make_lock(self)
+    @cython.locals(lifetime=double)
     cdef double _lifetime(self, Outcome outcome, Reply reply) except -1
     @cython.locals(question=Question, reply=Reply, other=Entry)
     cdef _key_for(self, Outcome outcome, int wishes)
+    @cython.locals(old=Entry)
     @cython.locals(old=Entry)
     cdef _discard(self, key)
     @cython.locals(oldest=Entry)
@@ -71,6 +83,14 @@ cdef class Cache:
     cpdef after_fork(self)
 
 cdef bint _NEEDS_LOCK
+cdef int _USE_TCP
+cdef long _ENTRY_OCTETS
+cdef long _TEXT_OCTETS
+
+@cython.locals(entry=Entry)
+cdef Entry _new_entry(
+    Outcome outcome, double stored_at, double expires_at, double lasts_until, long octets
+)
 
 cdef object _key(Question question, int wishes)
 cdef object _name_key(Question question, int wishes)

@@ -8,13 +8,14 @@ That a name does not exist is kept for all its types, everything else for the ty
 from __future__ import annotations
 
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from math import inf
-from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gdns.outcome import ANSWER, FAILED, NXDOMAIN, REFUSED, SERVFAIL, Outcome
+from gdns._clock import monotonic  # the same clock, read without Python
+from gdns.outcome import ANSWER, FAILED, NODATA, NXDOMAIN, REFUSED, SERVFAIL, Outcome, Status
 from gdns.threads import make_rlock
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FAILURE_TTL = 1.0  # seconds a server's failure is kept: RFC 9520 asks for one at least, we promise at most 5
 BUSY = 2  # hits after which an entry is worth asking for anew before it expires
 LATE = 0.1  # of an entry's time, when that is done
+_MONOTONIC = time.monotonic
 LENT = 4  # one part in so many of the octets may be used for what is made of entries
 
 # The rest of what makes a question another one (the bits of `AresLane.ask`); the transport does not
@@ -71,17 +73,14 @@ class Entry:
         "lease",
     )
 
-    def __init__(
-        self, outcome: Outcome, stored_at: float, expires_at: float, lasts_until: float, octets: int
-    ) -> None:
-        self.outcome = outcome
-        self.stored_at = stored_at
-        self.expires_at = expires_at
-        self.lasts_until = lasts_until  # later than expires_at where it may be served stale
-        self.hits = 0
-        self.octets = octets
-        self.is_refreshing = False
-        self.lease: Lease | None = None
+    outcome: Outcome
+    stored_at: float
+    expires_at: float
+    lasts_until: float  # later than expires_at where it may be served stale
+    hits: int
+    octets: int
+    is_refreshing: bool
+    lease: Lease | None
 
 
 class Lease:
@@ -118,7 +117,7 @@ class Cache:
         min_ttl: float = 0.0,
         max_ttl: float = 86_400.0,
         stale_for: float = 0.0,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.max_entries = max_entries
         self.max_octets = max_octets
@@ -134,10 +133,14 @@ class Cache:
         self.evicted = 0  # before their time, for want of room
         self.era = 0
         self._entries: OrderedDict[object, Entry] = OrderedDict()  # least recently used first
-        self._lock = make_rlock()
+        self._find = self._entries.get
+        self._make_lock()
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def _now(self) -> float:
+        return monotonic() if self.clock is _MONOTONIC else self.clock()
 
     # --- getting
 
@@ -155,11 +158,11 @@ class Cache:
 
     def _get(self, question: Question, wishes: int) -> Entry | None:
         key = _key(question, wishes)
-        entry = self._entries.get(key)
-        now: float = self.clock()
+        entry = self._find(key)
+        now = self._now()
         if entry is None or entry.expires_at <= now:
             key = _name_key(question, wishes)
-            entry = self._entries.get(key)
+            entry = self._find(key)
             if entry is None or entry.expires_at <= now:
                 self.misses += 1
                 return None
@@ -169,7 +172,7 @@ class Cache:
 
     def age(self, entry: Entry) -> float:
         """Seconds since an entry was learnt."""
-        now: float = self.clock()
+        now = self._now()
         return now - entry.stored_at
 
     def stale(self, question: Question, wishes: int) -> Outcome | None:
@@ -182,7 +185,7 @@ class Cache:
         return self._stale(question, wishes)
 
     def _stale(self, question: Question, wishes: int) -> Outcome | None:
-        now: float = self.clock()
+        now = self._now()
         for key in (_key(question, wishes), _name_key(question, wishes)):
             entry = self._entries.get(key)
             if entry is not None and entry.expires_at <= now < entry.lasts_until:
@@ -203,7 +206,7 @@ class Cache:
     def _is_due(self, entry: Entry) -> bool:
         if entry.is_refreshing:
             return False
-        now: float = self.clock()
+        now = self._now()
         if entry.expires_at - now > LATE * (entry.expires_at - entry.stored_at):
             return False
         entry.is_refreshing = True
@@ -220,7 +223,7 @@ class Cache:
 
     def find(self, question: Question, wishes: int) -> Entry | None:
         """As `get`, but that it counts as no use."""
-        now: float = self.clock()
+        now = self._now()
         for key in (_key(question, wishes), _name_key(question, wishes)):
             entry = self._entries.get(key)
             if entry is not None and entry.expires_at > now:
@@ -260,7 +263,7 @@ class Cache:
             if self.lent + octets > self.max_octets // LENT:
                 return False
             self.lent += octets
-            self._make_room(self.clock())
+            self._make_room(self._now())
         return True
 
     def take_back(self, octets: int) -> None:
@@ -282,36 +285,46 @@ class Cache:
         if lifetime <= 0:
             return
         outcome.kept_for = lifetime
-        stored_at: float = self.clock()
+        stored_at = self._now()
         expires_at = stored_at + lifetime
-        is_word_of_name = outcome.is_word_of_name
+        status = outcome.status
+        is_word_of_name = status is ANSWER or status is NXDOMAIN or status is NODATA
         lasts_until = expires_at + (self.stale_for if is_word_of_name else 0.0)
-        entry = Entry(outcome, stored_at, expires_at, lasts_until, _size(reply))
+        entry = _new_entry(outcome, stored_at, expires_at, lasts_until, _size(reply))
         if entry.octets > self.max_octets:
             return
-        question = outcome.question
-        with self._lock:
-            if era not in (-1, self.era):
-                return
-            key = self._key_for(outcome, wishes)
-            if not is_word_of_name:
-                old = self._entries.get(key)
-                if old is not None and old.lasts_until > stored_at:
-                    return  # what was known of the name may still be wanted, and is better than a failure
-            self._discard(key)
-            if outcome.status is not NXDOMAIN:
-                self._discard(_name_key(question, wishes))  # it exists, whatever was said of its other types
-            self._entries[key] = entry
-            self.octets += entry.octets
-            self._make_room(stored_at)
+        self._acquire()  # `with` would look for its two methods at each answer
+        try:
+            if era in (-1, self.era):
+                self._keep(entry, outcome.question, status, is_word_of_name, wishes)
+        finally:
+            self._release()
+
+    def _keep(
+        self, entry: Entry, question: Question, status: Status, is_word_of_name: bool, wishes: int
+    ) -> None:
+        key = self._key_for(entry.outcome, wishes)
+        if not is_word_of_name:
+            old = self._entries.get(key)
+            if old is not None and old.lasts_until > entry.stored_at:
+                return  # what was known of the name may still be wanted, and is better than a failure
+        self._discard(key)
+        if status is not NXDOMAIN:
+            self._discard(_name_key(question, wishes))  # it exists, whatever was said of its other types
+        self._entries[key] = entry
+        self.octets += entry.octets
+        self._make_room(entry.stored_at)
 
     def _lifetime(self, outcome: Outcome, reply: Reply) -> float:
         status = outcome.status
-        if status in (SERVFAIL, REFUSED, FAILED):
+        if status is not ANSWER and status in (SERVFAIL, REFUSED, FAILED):
             return FAILURE_TTL
-        if reply.ttl == 0:
-            return 0.0
-        return max(self.min_ttl, min(reply.ttl, self.max_ttl))
+        lifetime: float = reply.ttl
+        if lifetime > self.max_ttl:
+            lifetime = self.max_ttl
+        if lifetime < self.min_ttl and reply.ttl:
+            lifetime = self.min_ttl
+        return lifetime
 
     def _key_for(self, outcome: Outcome, wishes: int) -> object:
         """Where an outcome is kept: NXDOMAIN stands for all types of the name (RFC 2308, section 5).
@@ -333,8 +346,8 @@ class Cache:
         return _key(question, wishes)
 
     def _discard(self, key: object) -> None:
-        old = self._entries.pop(key, None)
-        if old is not None:
+        if key in self._entries:  # nearly never, and `pop` costs more than all else here
+            old = self._entries.pop(key)
             self.octets -= old.octets
             if old.lease is not None:
                 old.lease.expires_at = -inf
@@ -353,7 +366,13 @@ class Cache:
 
     def after_fork(self) -> None:
         """In the child: a thread that held the lock is not there any more to give it back."""
-        self._lock = make_rlock()
+        self._make_lock()
+
+    def _make_lock(self) -> None:
+        lock: Any = make_rlock()
+        self._lock = lock
+        self._acquire = lock.acquire
+        self._release = lock.release
 
     def flush(self, question: Question | None = None) -> int:
         """Forget everything, or everything about the name of a question; how many entries that were."""
@@ -375,7 +394,7 @@ class Cache:
 
     def dump(self) -> list[Dumped]:
         """What is kept, least recently used first."""
-        now: float = self.clock()
+        now = self._now()
         with self._lock:
             entries = list(self._entries.items())
         dumped = []
@@ -398,14 +417,29 @@ class Cache:
         return dumped
 
 
+def _new_entry(
+    outcome: Outcome, stored_at: float, expires_at: float, lasts_until: float, octets: int
+) -> Entry:
+    """Made here, not by a constructor, which would cost three times as much."""
+    entry = Entry.__new__(Entry)
+    entry.outcome = outcome
+    entry.stored_at = stored_at
+    entry.expires_at = expires_at
+    entry.lasts_until = lasts_until
+    entry.octets = octets
+    entry.hits = 0
+    entry.is_refreshing = False
+    entry.lease = None
+    return entry
+
+
 def _key(question: Question, wishes: int) -> object:
     return _with_wishes(question.key, wishes)
 
 
 def _name_key(question: Question, wishes: int) -> object:
     """The key of what is true of all types: a question's, with the type 0 that nobody can ask for."""
-    key = question.key
-    return _with_wishes(key[:-_TYPE_AND_CLASS] + b"\0\0" + key[-2:], wishes)
+    return _with_wishes(question.name_key(), wishes)
 
 
 def _with_wishes(key: bytes, wishes: int) -> object:

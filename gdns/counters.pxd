@@ -11,7 +11,8 @@ cdef class Counters:
     cdef public long over_tcp
     cdef public long unneeded
     cdef public long in_vain
-    cdef public dict ended
+    cdef public long answers
+    cdef dict _others
 
     cpdef note(self, Outcome outcome, bint was_needed)
     cpdef add(self, Counters other)

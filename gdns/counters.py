@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from gdns.outcome import ANSWER
 from gdns.threads import QuietLock
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Counters:
         "over_tcp",
         "unneeded",
         "in_vain",
-        "ended",
+        "answers",
+        "_others",
     )
 
     def __init__(self) -> None:
@@ -38,16 +40,28 @@ class Counters:
         self.over_tcp = 0  # answered over TCP
         self.unneeded = 0  # answered when nobody waited any longer
         self.in_vain = 0  # asked for a name of the search list that turned out not to be the one
-        self.ended: dict[str, int] = {}  # questions sent, by how they ended
+        self.answers = 0  # questions sent that ended so,
+        self._others: dict[str, int] = {}  # and those that ended otherwise, by how they did
 
     def note(self, outcome: Outcome, was_needed: bool) -> None:
         """A question has been dealt with."""
-        status = outcome.status._value_  # `value` is a property, and costs ten times as much
-        self.ended[status] = self.ended.get(status, 0) + 1
+        if outcome.status is ANSWER:
+            self.answers += 1
+        else:
+            status = outcome.status.value
+            self._others[status] = self._others.get(status, 0) + 1
         if outcome.transport == "tcp":
             self.over_tcp += 1
         if not was_needed:
             self.unneeded += 1
+
+    @property
+    def ended(self) -> dict[str, int]:
+        """How many of the questions that were sent ended in each way."""
+        ended = self._others.copy()
+        if self.answers:
+            ended[ANSWER.value] = self.answers
+        return ended
 
     def add(self, other: Counters) -> None:
         """Add the numbers of another to these."""
@@ -59,8 +73,9 @@ class Counters:
         self.over_tcp += other.over_tcp
         self.unneeded += other.unneeded
         self.in_vain += other.in_vain
-        for status, count in other.ended.copy().items():  # its thread may put in another status meanwhile
-            self.ended[status] = self.ended.get(status, 0) + count
+        self.answers += other.answers
+        for status, count in other._others.copy().items():  # its thread may put in another status meanwhile
+            self._others[status] = self._others.get(status, 0) + count
 
 
 class Tally:
@@ -122,7 +137,7 @@ def collect(counters: Counters, cache: Cache | None, stubs: Sequence[Stub]) -> d
         "over_tcp": counters.over_tcp,
         "unneeded": counters.unneeded,
         "in_vain": counters.in_vain,
-        "outcomes": dict(counters.ended),
+        "outcomes": counters.ended,
         "dropped": dropped,
         "pending": sum(stub.pending for stub in live),
         "cache": None

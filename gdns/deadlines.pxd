@@ -5,7 +5,12 @@ import cython
 cdef class Deadlines:
     cdef dict _slots
     cdef list _heap
-    @cython.locals(tick=long)
+    cdef double _tick
+    cdef double _ticks
+    cdef dict _slot
+    @cython.locals(tick=double)
     cpdef dict put(self, object item, double due_at)
+    @cython.locals(slot=dict)
+    cdef _take_slot(self, double tick)
     cpdef double next_at(self)
     cpdef list pop(self, double now)

@@ -8,6 +8,7 @@ from math import inf
 Slot = dict[object, float]
 
 TICKS = 256  # slots a second
+NONE = -1.0  # no slot
 
 
 class Deadlines:
@@ -22,30 +23,42 @@ class Deadlines:
     ([], [{'tea': 1.0}])
     """
 
-    __slots__ = ("_slots", "_heap")
+    __slots__ = ("_slots", "_heap", "_tick", "_ticks", "_slot")
 
     def __init__(self) -> None:
         self._slots: dict[int, Slot] = {}
         self._heap: list[int] = []
+        self._ticks: float = TICKS
+        self._tick = NONE  # the slot put into last, for most others join it
+        self._slot: Slot = {}
 
     def put(self, item: object, due_at: float) -> Slot:
         """Keep `item` until `due_at` (seconds on the caller's clock); `del slot[item]` takes it out."""
-        tick = int(due_at * TICKS) + 1
-        slot = self._slots.get(tick)
-        if slot is None:
-            slot = self._slots[tick] = {}
-            try:
-                heappush(self._heap, tick)
-            except MemoryError:
-                del self._slots[tick]  # nobody would ever look at it
-                raise
+        tick = due_at * self._ticks // 1 + 1  # a float: compiled, it is never made an object
+        if tick != self._tick:
+            self._take_slot(tick)
+        slot = self._slot
         slot[item] = due_at
         return slot
+
+    def _take_slot(self, tick: float) -> None:
+        number = int(tick)
+        slot = self._slots.get(number)
+        if slot is None:
+            slot = self._slots[number] = {}
+            try:
+                heappush(self._heap, number)
+            except MemoryError:
+                del self._slots[number]  # what is in no heap never falls due
+                raise
+        self._slot = slot
+        self._tick = tick
 
     def next_at(self) -> float:
         """When to call `pop` next; infinity when nothing is kept. May be early, never late by over 4 ms."""
         heap, slots = self._heap, self._slots
         while heap and not slots[heap[0]]:
+            self._tick = NONE
             del slots[heappop(heap)]
         return heap[0] / TICKS if heap else inf
 
@@ -56,6 +69,7 @@ class Deadlines:
             slot = slots[heap[0]]
             if slot:
                 return slot
+            self._tick = NONE
             del slots[heappop(heap)]
         return None
 
@@ -66,6 +80,7 @@ class Deadlines:
         """
         heap, slots = self._heap, self._slots
         fallen_due = []
+        self._tick = NONE
         while heap and heap[0] <= now * TICKS:
             fallen_due.append(slots.pop(heappop(heap)))
         return fallen_due

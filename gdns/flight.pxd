@@ -1,11 +1,14 @@
 # The types with which flight.py is compiled; what it does is in the .py alone.
 
+cimport cython
+
 from gdns._ares cimport Try
 from gdns._wire cimport Question
 from gdns.hubs.waiter cimport Waiter
 from gdns.outcome cimport Outcome
 from gdns.servers cimport Server
 
+@cython.final
 cdef class Flight:
     cdef public Question question
     cdef public int wishes
@@ -50,19 +53,28 @@ cdef class Ask:
     cdef public bint has_joined
     cdef public Outcome outcome
 
+@cython.locals(flight=Flight)
+cpdef Flight new_flight(
+    Question question, int wishes, key, tuple plan, int steps, double started_at, double ends_at
+)
+
+@cython.final
 cdef class Both:
     cdef public Waiter waiter
     cdef public int missing
 
+@cython.final
 cdef class Alarm:
     cdef public Waiter waiter
 
+@cython.final
 cdef class Refill:
     cdef public Server server
 
 cdef class Queued:
     pass
 
+@cython.final
 cdef class Probe:
     cdef public Server server
     cdef public Try attempt

@@ -21,7 +21,7 @@ cdef class Dns:
     cdef bint _one_by_one
     cdef bint _search_is_special
 
-    @cython.locals(first=Outcome, second=Outcome, own=Stub)
+    @cython.locals(first=Outcome, second=Outcome, own=Stub, one=Question, two=Question)
     cpdef addresses(self, str name, ends_at=*)
     @cython.locals(cache=Cache, entry=Entry, lease=Lease, question=Question, wishes=int, rdtype=int)
     cpdef leases(self, str name, int family, Outcome answer, tuple addresses)

@@ -100,7 +100,8 @@ class Dns:
             if self._one_by_one:
                 first, second = self._one_after_the_other(qname, lifetime)
             else:
-                one, two = Question(qname, A), Question(qname, AAAA)
+                one = Question(qname, A)
+                two = one.with_type(AAAA)
                 if own is not None:
                     first, second = own.query_both(one, two, 0, lifetime)
                 else:

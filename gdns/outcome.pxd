@@ -1,13 +1,13 @@
 # The types with which outcome.py is compiled; what it does is in the .py alone.
 
-import cython
+cimport cython
 
-from gdns._wire cimport Reply
+from gdns._wire cimport Question, Reply
 
 cdef class Outcome:
-    cdef public object question
+    cdef public Question question
     cdef public object status
-    cdef public object reply
+    cdef public Reply reply
     cdef public str server
     cdef public int attempts
     cdef public double elapsed
@@ -21,9 +21,13 @@ cdef class Outcome:
     cdef public double kept_for
     cdef public bint is_counted
 
-    cpdef Outcome for_asker(self, question)
-    cpdef Outcome recalled(self, question, double age, bint is_stale=*)
+    @cython.locals(same=Outcome)
+    cpdef Outcome for_asker(self, Question question)
+    @cython.locals(same=Outcome)
+    cpdef Outcome recalled(self, Question question, double age, bint is_stale=*)
 
 @cython.locals(outcome=Outcome)
-cpdef Outcome first_answer(question, Reply reply, str server, double elapsed, str transport)
-cpdef status_of(Reply reply)
+cpdef Outcome ended(
+    Question question, Reply reply, str server, int attempts, double elapsed, double rtt, str detail, str transport
+)
+cpdef object status_of(Reply reply)

@@ -113,16 +113,15 @@ class Outcome:
 
     def for_asker(self, question: Question) -> Outcome:
         """The same, for whoever asked for the name in another spelling (RFC 4343)."""
-        same = Outcome(
-            question,
-            self.status,
-            self.reply,
-            self.server,
-            self.attempts,
-            self.elapsed,
-            self.detail,
-            self.transport,
-        )
+        same = Outcome.__new__(Outcome)  # there is one for each hit: without the way through __init__
+        same.question = question
+        same.status = self.status
+        same.reply = self.reply
+        same.server = self.server
+        same.attempts = self.attempts
+        same.elapsed = self.elapsed
+        same.detail = self.detail
+        same.transport = self.transport
         same.rtt = self.rtt
         same.failures = self.failures
         same.from_cache = self.from_cache
@@ -197,20 +196,35 @@ class Outcome:
         return f"<Outcome {' '.join(words)}>"
 
 
-def first_answer(question: Question, reply: Reply, server: str, elapsed: float, transport: str) -> Outcome:
-    """The outcome of a question that was answered at its first try; without the constructor's cost."""
+def ended(
+    question: Question,
+    reply: Reply | None,
+    server: str,
+    attempts: int,
+    elapsed: float,
+    rtt: float,
+    detail: str,
+    transport: str,
+) -> Outcome:
+    """The outcome of a try: of its reply, or UNREACHABLE without one.
+
+    As the constructor makes it, for less: no look-up is without one.
+    """
     outcome = Outcome.__new__(Outcome)
     outcome.question = question
-    outcome.status = status_of(reply)
+    outcome.status = UNREACHABLE if reply is None else status_of(reply)
     outcome.reply = reply
     outcome.server = server
-    outcome.attempts = 1
-    outcome.elapsed = outcome.rtt = elapsed
-    outcome.detail = ""
+    outcome.attempts = attempts
+    outcome.elapsed = elapsed
+    outcome.detail = detail
     outcome.transport = transport
+    outcome.rtt = rtt
     outcome.failures = ()
-    outcome.from_cache = outcome.is_stale = False
+    outcome.from_cache = False
     outcome.age = 0.0
+    outcome.is_stale = False
+    outcome.is_counted = False
     outcome.kept_for = -1.0
     return outcome
 

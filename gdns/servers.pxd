@@ -27,11 +27,12 @@ cdef class Server:
     cdef public double shrunk_at
     cdef public object refill
 
+    @cython.locals(buffered_for=double)
     cpdef bint has_room(self, double now) except -1
     cpdef note_sent(self)
     cpdef note_cut(self, double now, double sent_at)
     cpdef note_silence(self, double now, double sent_at)
-    @cython.locals(rtt=double)
+    @cython.locals(rtt=double, buffered_for=double)
     cpdef note_reply(self, double now, double sent_at)
     cpdef note_failure(self, double now)
     cdef _arrange(self)

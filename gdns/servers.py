@@ -185,8 +185,9 @@ class Server:
         """
         if self.in_flight >= self.window:
             return False
-        if now - self.turned_at >= BUFFERED_FOR:
-            self.unheard_before = self.unheard if now - self.turned_at < 2 * BUFFERED_FOR else 0
+        buffered_for: float = BUFFERED_FOR
+        if now - self.turned_at >= buffered_for:
+            self.unheard_before = self.unheard if now - self.turned_at < 2 * buffered_for else 0
             self.unheard = 0
             self.turned_at = now
         return self.unheard + self.unheard_before < self.burst
@@ -217,6 +218,7 @@ class Server:
 
     def note_reply(self, now: float, sent_at: float) -> None:
         """It has answered; if it had failed, it is back in its place."""
+        buffered_for: float = BUFFERED_FOR
         rtt = now - sent_at
         self.rtt += (rtt - self.rtt) / 8 if self.rtt else rtt
         if self.burst < self.window:
@@ -224,7 +226,7 @@ class Server:
         if sent_at >= self.turned_at:
             if self.unheard:
                 self.unheard -= 1
-        elif self.unheard_before and sent_at >= self.turned_at - BUFFERED_FOR:
+        elif self.unheard_before and sent_at >= self.turned_at - buffered_for:
             self.unheard_before -= 1
         if self.failed_at:
             self.failed_at = 0.0

@@ -3,12 +3,14 @@
 import cython
 
 from gdns._ares cimport Try
+from gdns._clock cimport monotonic
 from gdns._wire cimport Question, Reply
 from gdns.cache cimport Cache, Entry
 from gdns.counters cimport Counters
-from gdns.flight cimport Ask, Both, Crowd, Flight, Probe, Queued
-from gdns.hubs.waiter cimport Waiter
-from gdns.outcome cimport Outcome, first_answer, status_of
+from gdns.flight cimport Ask, Both, Crowd, Flight, Probe, Queued, new_flight
+from gdns.hooks cimport Hooks
+from gdns.hubs.waiter cimport Waiter, waiter_of
+from gdns.outcome cimport Outcome, ended
 from gdns.servers cimport Group, Server, Servers
 from gdns.turns cimport Turns
 
@@ -20,7 +22,7 @@ cdef class Stub(Turns):
     cdef public Cache cache
     cdef public bint prefetches
     cdef public Counters counters
-    cdef public object hooks
+    cdef public Hooks hooks
     cdef public dict _flights
     cdef object _asks
     cdef Py_ssize_t _asking
@@ -36,17 +38,18 @@ cdef class Stub(Turns):
     cpdef query_both(self, Question first, Question second, int wishes=*, lifetime=*)
     @cython.locals(entry=Entry, outcome=Outcome, cache=Cache)
     cdef Outcome _recall(self, Question question, int wishes)
-    @cython.locals(flight=Flight, waiter=Waiter, stale=Outcome, began=double)
+    @cython.locals(flight=Flight, waiter=Waiter, stale=Outcome, began=double, is_on_hub=bint)
     cdef Outcome _ask(self, Question question, int wishes, lifetime)
-    @cython.locals(one=Flight, two=Flight, waiter=Waiter, stale=Outcome, other_stale=Outcome, began=double)
+    @cython.locals(one=Flight, two=Flight, waits_for=Flight, waiter=Waiter)
+    @cython.locals(stale=Outcome, other_stale=Outcome, began=double, is_on_hub=bint)
     cdef tuple _ask_both(self, Question first, Question second, int wishes, lifetime)
     cdef _cap(self, Flight flight, Outcome stale, double began, lifetime)
     @cython.locals(outcome=Outcome, other=Question, remaining=double)
     cdef Outcome _settle(self, Question question, Flight flight, Outcome stale, double began, lifetime)
     @cython.locals(flight=Flight)
     cdef _refresh(self, Question question, int wishes)
-    @cython.locals(flight=Flight)
-    cdef _wait(self, Waiter waiter, wakes, lifetime, tuple flights)
+    @cython.locals(slot=dict)
+    cdef _wait(self, Waiter waiter, wakes, caller, bint is_on_hub, lifetime, Flight one, Flight two)
     cdef _impatient(self, Flight flight)
     @cython.locals(known=Outcome, flight=Flight, group=Group, server=Server, plan=tuple, now=double)
     cpdef put(self, Ask ask)
@@ -68,7 +71,7 @@ cdef class Stub(Turns):
     cdef _on_queued(self, double now)
     cpdef leave(self, Crowd crowd)
     @cython.locals(flight=Flight)
-    cdef Flight _join(self, Question question, int wishes, double now)
+    cdef Flight _join(self, Question question, int wishes, double now, bint is_on_hub)
     @cython.locals(flight=Flight, group=Group)
     cdef Flight _begin(self, Question question, int wishes, double now)
     @cython.locals(server=Server)

@@ -11,30 +11,20 @@ from __future__ import annotations
 
 from collections import deque
 from math import inf
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 
 from gdns._ares import CUT_AFTER_REPLIES, CUT_FIRST, USE_TCP, Try
+from gdns._clock import monotonic
 from gdns._wire import Question
 from gdns.cache import Cache
 from gdns.counters import Counters
 from gdns.deadlines import Deadlines
-from gdns.flight import Alarm, Ask, Both, Flight, Probe, Queued, Refill
+from gdns.flight import Alarm, Ask, Both, Flight, Probe, Queued, Refill, new_flight
 from gdns.hooks import Hooks
-from gdns.hubs.waiter import ON_THE_HUB, Waiter
-from gdns.outcome import (
-    CLOSED,
-    NO_REPLY,
-    NXDOMAIN,
-    TIMEOUT,
-    UNREACHABLE,
-    Failed,
-    Outcome,
-    first_answer,
-    status_of,
-)
+from gdns.hubs.waiter import ON_THE_HUB, Waiter, waiter_of
+from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, ended
 from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 
@@ -139,34 +129,40 @@ class Stub(Turns):
 
     def _ask(self, question: Question, wishes: int, lifetime: float | None) -> Outcome:
         began = monotonic()
+        caller = getcurrent()
+        is_on_hub = caller is self.hub.greenlet
         stale = self.cache.stale(question, wishes) if self.cache is not None else None
-        if stale is not None and getcurrent() is self.hub.greenlet:
+        if stale is not None and is_on_hub:
             self._refresh(question, wishes)
             return stale  # it cannot wait for better
-        flight = self._join(question, wishes, began)
+        flight = self._join(question, wishes, began, is_on_hub)
         if flight.outcome is None:
-            waiter = Waiter(self.hub)
-            self._wait(waiter, waiter, self._cap(flight, stale, began, lifetime), (flight,))
+            waiter = waiter_of(self.hub)
+            cap = self._cap(flight, stale, began, lifetime)
+            self._wait(waiter, waiter, caller, is_on_hub, cap, flight, None)
         return self._settle(question, flight, stale, began, lifetime)
 
     def _ask_both(
         self, first: Question, second: Question, wishes: int, lifetime: float | None
     ) -> tuple[Outcome, Outcome]:
         began = monotonic()
+        caller = getcurrent()
+        is_on_hub = caller is self.hub.greenlet
         stale = other_stale = None
         if self.cache is not None:
             stale = self.cache.stale(first, wishes)
             other_stale = self.cache.stale(second, wishes)
-        one = self._join(first, wishes, began)
-        two = self._join(second, wishes, began)
-        waiter = Waiter(self.hub)
+        one = self._join(first, wishes, began, is_on_hub)
+        two = self._join(second, wishes, began, is_on_hub)
+        waiter = waiter_of(self.hub)
         if one.outcome is None and two.outcome is None:
             cap = self._cap(one, stale, began, lifetime)
             if other_stale is None or stale is None:  # one of them may be waited for until it ends
                 cap = lifetime
-            self._wait(waiter, Both(waiter), cap, (one, two))
+            self._wait(waiter, Both(waiter), caller, is_on_hub, cap, one, two)
         elif one.outcome is None or two.outcome is None:
-            self._wait(waiter, waiter, lifetime, (one,) if one.outcome is None else (two,))
+            waits_for = one if one.outcome is None else two
+            self._wait(waiter, waiter, caller, is_on_hub, lifetime, waits_for, None)
         return (
             self._settle(first, one, stale, began, lifetime),
             self._settle(second, two, other_stale, began, lifetime),
@@ -208,23 +204,34 @@ class Stub(Turns):
             self.counters.prefetched += 1
 
     def _wait(
-        self, waiter: Waiter, wakes: Waiter | Both, lifetime: float | None, flights: tuple[Flight, ...]
+        self,
+        waiter: Waiter,
+        wakes: Waiter | Both,
+        caller: greenlet,
+        is_on_hub: bool,
+        lifetime: float | None,
+        one: Flight,
+        two: Flight | None,
     ) -> None:
-        """Park until all flights have landed (`wakes` is what each tells), or the lifetime has passed."""
-        for flight in flights:
-            flight.waiters.append(wakes)
+        """Park until one or both have landed (`wakes` is what each tells), or the lifetime has passed."""
+        if is_on_hub:
+            raise RuntimeError(ON_THE_HUB)
+        one.waiters.append(wakes)
+        if two is not None:
+            two.waiters.append(wakes)
         alarm = slot = None
         try:
             if lifetime is not None:
                 alarm = Alarm(waiter)
                 slot = self._put_due(alarm, monotonic() + lifetime)
-            waiter.park()
+            waiter.park_as(caller)
         finally:
             if slot is not None and alarm is not None:
                 slot.pop(alarm, None)
-            for flight in flights:
-                if flight.outcome is None:
-                    flight.waiters.remove(wakes)  # it goes on for the others, and may still feed the cache
+            if one.outcome is None:
+                one.waiters.remove(wakes)  # it goes on for the others, and may still feed the cache
+            if two is not None and two.outcome is None:
+                two.waiters.remove(wakes)
 
     def _impatient(self, flight: Flight) -> Outcome:
         """The outcome for a caller whose own lifetime ended before the flight did."""
@@ -242,14 +249,14 @@ class Stub(Turns):
             outcome.failures += (Failed(outcome.server, NO_REPLY, now - flight.attempt.sent_at),)
         return outcome
 
-    def _join(self, question: Question, wishes: int, now: float) -> Flight:
+    def _join(self, question: Question, wishes: int, now: float, is_on_hub: bool) -> Flight:
         pending = self._flights.get(_flight_key(question, wishes))
         if pending is not None:
             self.counters.joined += 1
             flight = self._board(pending)
             flight.is_passing = False
             return flight
-        if not self.is_closed and getcurrent() is self.hub.greenlet:
+        if is_on_hub and not self.is_closed:
             raise RuntimeError(ON_THE_HUB)
         return self._begin(question, wishes, now)
 
@@ -257,7 +264,7 @@ class Stub(Turns):
         group = self.servers.group_of(question)
         plan = group.plan()
         key = _flight_key(question, wishes)
-        flight = Flight(question, wishes, key, plan, len(plan) * self.attempts, now, now + self._budget)
+        flight = new_flight(question, wishes, key, plan, len(plan) * self.attempts, now, now + self._budget)
         if self.is_closed:
             self.close()
             flight.outcome = Outcome(question, CLOSED)
@@ -363,7 +370,7 @@ class Stub(Turns):
         """Send what `put` has left to be sent."""
         if self.is_closed:
             return
-        if self._lane.needs_flush:
+        if self._lane.needs_flush():
             self._lane.flush()
             self._soon()  # some may have ended at once
 
@@ -381,7 +388,8 @@ class Stub(Turns):
         reply = attempt.reply
         assert reply is not None
         server.note_reply(now, attempt.sent_at)
-        outcome = first_answer(ask.question, reply, server.name, now - attempt.sent_at, attempt.transport)
+        rtt = now - attempt.sent_at
+        outcome = ended(ask.question, reply, server.name, 1, rtt, rtt, "", attempt.transport)
         self._forget_ask(ask)
         self._flights.pop(ask.key, None)
         ask.crowd.take(ask, outcome)
@@ -420,7 +428,7 @@ class Stub(Turns):
         assert attempt is not None
         steps = len(plan) * self.attempts
         ends_at = ask.began + min(self._budget, self.longest)
-        flight = Flight(ask.question, self.wishes, ask.key, plan, steps, ask.began, ends_at)
+        flight = new_flight(ask.question, self.wishes, ask.key, plan, steps, ask.began, ends_at)
         flight.patience = self._patience
         flight.step = flight.attempts = 1
         flight.attempt = attempt
@@ -507,7 +515,7 @@ class Stub(Turns):
             flight.earlier.append(flight.attempt)
         flight.attempt = attempt
         self._set_due(flight, now + flight.patience)
-        if attempt.ended or self._lane.needs_flush:
+        if attempt.ended or self._lane.needs_flush():
             self._soon()
 
     def _on_want(self, flight: Flight, server: Server, detail: str, now: float) -> None:
@@ -570,28 +578,24 @@ class Stub(Turns):
                 flight.step -= 1
                 self._ask_next(flight, now)
                 return
+        detail = ""
         if reply is None:
             detail = attempt.error
-            status = UNREACHABLE
-            if (
-                flight.question.is_plain and not is_spared
-            ):  # else it may be the address to send from that is no good
+            if flight.question.is_plain and not is_spared:  # else it may be the address to send from
                 server.note_failure(now)
         else:
             server.note_reply(now, attempt.sent_at)
-            status = status_of(reply)
-            detail = ""
-        outcome = Outcome(
+        outcome = ended(
             flight.question,
-            status,
             reply,
             server.name,
             flight.attempts,
             now - flight.started_at,
+            now - attempt.sent_at,
             detail,
             attempt.transport,
         )
-        outcome.rtt = now - attempt.sent_at
+        status = outcome.status
         if reply is not None and (reply.rcode == 0 or status is NXDOMAIN):
             self._land(flight, outcome)
             return

@@ -3,9 +3,11 @@
 import cython
 
 from gdns._ares cimport AresLane, Try
+from gdns._clock cimport monotonic
 from gdns._sockets cimport Sockets
 from gdns.deadlines cimport Deadlines
 from gdns.flight cimport Alarm, Flight
+from gdns.hubs.waiter cimport Waiter
 
 cdef class Tie:
     cdef object _turns
@@ -46,7 +48,7 @@ cdef class Turns:
     cpdef close(self)
     cpdef _let_go(self)
     cdef bint _is_in_own_thread(self) except -1
-    @cython.locals(lane=AresLane, attempt=Try, now=double, ends_at=double)
+    @cython.locals(lane=AresLane, attempt=Try, woken=Waiter, now=double, ends_at=double, is_on_hub=bint)
     cdef _deliver(self)
     cdef dict _put_due(self, item, double due_at)
     @cython.locals(next_at=double)

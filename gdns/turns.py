@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 from sys import is_finalizing
-from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import ref
 
 from greenlet import getcurrent, greenlet
 
 from gdns._ares import AresLane, Try
+from gdns._clock import monotonic
 from gdns._datagram import DatagramLane
 from gdns._sockets import Sockets
 from gdns.deadlines import Deadlines, Slot
@@ -158,10 +158,11 @@ class Turns:
         lane = self._lane
         now = monotonic()
         ends_at = now + LONGEST_TURN
+        is_on_hub = getcurrent() is self.hub.greenlet
         self._is_delivering = True
         try:
             while True:
-                if lane.needs_flush:
+                if lane.needs_flush():
                     try:
                         lane.flush()
                     except Exception as error:
@@ -178,7 +179,11 @@ class Turns:
                 while self._told:
                     self._call_hook()
                 while self._waking and now < ends_at:
-                    self._waking.popleft().wake()
+                    woken = self._waking.popleft()
+                    if is_on_hub:
+                        woken.wake_on_hub()
+                    else:
+                        woken.wake()
                     now = monotonic()
                 if self._stranded is not None and now < ends_at:
                     self._wake_stranded()

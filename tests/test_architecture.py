@@ -16,6 +16,7 @@ LAYERS = (
     # pure: no sockets, no hub, no threads
     {
         "_version",
+        "_clock",
         "_addresses",
         "_rows",
         "_wire",

@@ -45,7 +45,7 @@ class Lane:
         """Wait until something is ready, and let it through."""
         poll = select.poll()
         poll.register(self.sockets.fileno(), select.POLLIN)
-        if not self.lane.needs_flush:
+        if not self.lane.needs_flush():
             poll.poll(seconds * 1000)
         self.sockets.poll(256)
         self.lane.flush()

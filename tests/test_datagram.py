@@ -106,7 +106,7 @@ def test_closing_also_ends_tries_whose_reply_was_truncated_and_that_were_to_go_o
     other = lane.ask(dns_server, "other.example.")
     poll = select.poll()
     poll.register(lane.sockets.fileno(), select.POLLIN)
-    while not lane.lane.needs_flush:
+    while not lane.lane.needs_flush():
         poll.poll(1000)
         lane.sockets.poll(256)
     lane.lane.forget(lane.servers[dns_server.address])

@@ -1,9 +1,11 @@
 """Holds gdns._wire to the RFCs, beside dnspython reading the same octets."""
 
+import random
 import socket
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 
 import dns.edns
 import dns.exception
@@ -967,3 +969,34 @@ def test_work_grows_no_faster_than_the_message(make_record):
 
 def test_a_chain_of_sixteen_links_does_not_compare_every_name_sixteen_times():
     assert seconds(64_000, long_alias) < 4 * seconds(64_000, long_address)
+
+
+# Addresses as text
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_addresses_are_written_as_the_system_writes_them(seed):
+    chance = random.Random(seed)
+    groups = (0, 0, 0, 0, 1, 0xF, 0x10, 0xFF, 0x100, 0xFFF, 0x1000, 0xFFFF)
+    packed = {bytes(16), bytes(15) + b"\1", bytes(10) + b"\xff\xff\xc0\0\2\1", bytes(12) + b"\xc0\0\2\1"}
+    packed |= {struct.pack("!8H", *(chance.choice(groups) for _ in range(8))) for _ in range(2000)}
+    for mask in product((0, 1), repeat=8):
+        packed.add(struct.pack("!8H", *(group * chance.randrange(1, 0x10000) for group in mask)))
+    question = Question("www.example.", AAAA)
+    header = build_query(question, 7)
+    for address in packed:
+        record = TO_QNAME + struct.pack("!HHLH", AAAA, 1, 60, 16) + address
+        message = header[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + header[12:] + record
+        assert read(message, question).addresses == (socket.inet_ntop(socket.AF_INET6, address),)
+
+
+def test_a_question_of_another_type_is_as_if_it_were_made_anew():
+    for name in "www.example.", "WwW.example", ".", "\\000a.Example.":
+        question = Question(name, 1, 3, b"\0\x03\0\0", b"\2\0")
+        other, anew = question.with_type(28), Question(name, 28, 3, b"\0\x03\0\0", b"\2\0")
+        for part in "qname", "rdtype", "rdclass", "wire", "key", "options", "source", "is_plain":
+            assert getattr(other, part) == getattr(anew, part)
+        assert other == anew != question
+        assert other.name_key() == question.name_key() == question.key[:-4] + b"\0\0" + question.key[-2:]
+    with pytest.raises(ValueError, match="rdtype"):
+        question.with_type(0)

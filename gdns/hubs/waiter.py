@@ -30,11 +30,17 @@ class Waiter:
         """
         if self._over:
             return
-        hub = self._hub
-        parked = getcurrent()
-        if parked is hub.greenlet:
+        caller = getcurrent()
+        if caller is self._hub.greenlet:
             raise RuntimeError(ON_THE_HUB)
-        self._parked = parked
+        self.park_as(caller)
+
+    def park_as(self, caller: greenlet) -> None:
+        """As `park`, for who knows already that `caller`, the current greenlet, is not the hub's."""
+        if self._over:
+            return
+        hub = self._hub
+        self._parked = caller
         try:
             hub.switch()
             while not self._over:  # a stranger switched to us
@@ -62,6 +68,29 @@ class Waiter:
             else:
                 hub.call_soon(self.wake)
         except BaseException as error:
-            if self._parked is not None:  # a signal's exception came before the switch, which is still owed
-                hub.call_soon(self.wake)
-            hub.handle_error(parked, error)
+            self._on_error(parked, error)
+
+    def wake_on_hub(self) -> None:
+        """As `wake`, for who knows already that the current greenlet is the hub's."""
+        self._over = True
+        parked = self._parked
+        if parked is None:
+            return
+        try:
+            parked.switch()
+        except BaseException as error:
+            self._on_error(parked, error)
+
+    def _on_error(self, parked: greenlet, error: BaseException) -> None:
+        if self._parked is not None:  # a signal's exception came before the switch, which is still owed
+            self._hub.call_soon(self.wake)
+        self._hub.handle_error(parked, error)
+
+
+def waiter_of(hub: Hub) -> Waiter:
+    """As `Waiter(hub)`, for less: no look-up that waits is without one."""
+    waiter = Waiter.__new__(Waiter)
+    waiter._hub = hub
+    waiter._parked = None
+    waiter._over = False
+    return waiter
