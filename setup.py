@@ -55,9 +55,22 @@ COMPILED = (
     "forward",
     "arguments",
     "netdb",
+    "config",
+    "ready",
 )
 
-MODULES = ("_wire", "_sockets", "_libcares", "_links", "_ares", "_datagram", "_ndjson")
+MODULES = (
+    "_wire",
+    "_addresses",
+    "_rows",
+    "_routes",
+    "_sockets",
+    "_libcares",
+    "_links",
+    "_ares",
+    "_datagram",
+    "_ndjson",
+)
 
 jobs = os.cpu_count() or 1
 setup(

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum { BATCH = 256, MESSAGE_SIZE = 512, HEADER_SIZE = 12, RECORD_SIZE = 12 + 16, TYPE_TXT = 16 };
-enum { HELD_MAX = 1 << 18, HELD_SIZE = 128, SILENCE_MS = 250 };
+enum { HELD_MAX = 1 << 18, HELD_SIZE = 128, SILENCE_MS = 1000 };
 
 struct batch {
     struct mmsghdr headers[BATCH];

@@ -6,9 +6,6 @@ def receive_window() -> int:
     Raises OSError when no socket can be made.
     """
 
-def dissolve(fd: int) -> None:
-    """Let a connected UDP socket be without a peer again."""
-
 class Owner:
     """Who is told when a socket is ready."""
 

@@ -87,13 +87,6 @@ def receive_window() -> int:
     return max(1, size // OCTETS_PER_REPLY)
 
 
-def dissolve(int fd) -> None:
-    """Let a connected UDP socket be without a peer again: connect(2) to AF_UNSPEC, which Python's cannot say."""
-    cdef char unspecified[16]
-    memset(unspecified, 0, sizeof(unspecified))
-    c_connect(fd, <const sockaddr*>unspecified, sizeof(unspecified))
-
-
 cdef class Owner:
     """Who is told when a socket is ready."""
 

@@ -5,6 +5,13 @@ import cython
 from gdns._wire cimport Question, Reply
 from gdns.outcome cimport Outcome
 
+@cython.no_gc
+cdef class Lease:
+    cdef public object key
+    cdef public double expires_at
+    cdef public long hits
+
+@cython.no_gc  # nothing in it leads back to it
 cdef class Entry:
     cdef public Outcome outcome
     cdef public double stored_at
@@ -13,6 +20,7 @@ cdef class Entry:
     cdef public long hits
     cdef public long octets
     cdef public bint is_refreshing
+    cdef public Lease lease
 
 cdef class Cache:
     cdef public long max_entries
@@ -22,6 +30,7 @@ cdef class Cache:
     cdef public double stale_for
     cdef public object clock
     cdef public long octets
+    cdef public long lent
     cdef public long hits
     cdef public long misses
     cdef public long stale_hits
@@ -42,6 +51,14 @@ cdef class Cache:
     @cython.locals(now=double)
     cdef bint _is_due(self, Entry entry) except -1
     cdef _note_use(self, key, Entry entry)
+    @cython.locals(entry=Entry, now=double)
+    cpdef Entry find(self, Question question, int wishes)
+    cpdef Lease lease(self, Question question, int wishes, Entry entry)
+    cpdef note_uses(self, tuple leases)
+    @cython.locals(lease=Lease)
+    cdef _note_uses(self, tuple leases)
+    cpdef bint lend(self, long octets) except -1
+    cpdef take_back(self, long octets)
     @cython.locals(reply=Reply, question=Question, entry=Entry, old=Entry)
     cpdef put(self, Outcome outcome, int wishes, long era=*)
     cdef double _lifetime(self, Outcome outcome, Reply reply) except -1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FAILURE_TTL = 1.0  # seconds a server's failure is kept: RFC 9520 asks for one at least, we promise at most 5
 BUSY = 2  # hits after which an entry is worth asking for anew before it expires
 LATE = 0.1  # of an entry's time, when that is done
+LENT = 4  # one part in so many of the octets may be used for what is made of entries
 
 # The rest of what makes a question another one (the bits of `AresLane.ask`); the transport does not
 _USE_TCP = 1
@@ -58,7 +60,16 @@ class Dumped(NamedTuple):
 class Entry:
     """An outcome with the times of its life, on the cache's clock."""
 
-    __slots__ = ("outcome", "stored_at", "expires_at", "lasts_until", "hits", "octets", "is_refreshing")
+    __slots__ = (
+        "outcome",
+        "stored_at",
+        "expires_at",
+        "lasts_until",
+        "hits",
+        "octets",
+        "is_refreshing",
+        "lease",
+    )
 
     def __init__(
         self, outcome: Outcome, stored_at: float, expires_at: float, lasts_until: float, octets: int
@@ -70,14 +81,30 @@ class Entry:
         self.hits = 0
         self.octets = octets
         self.is_refreshing = False
+        self.lease: Lease | None = None
+
+
+class Lease:
+    """What those hold who keep something made of an entry: until when it may be used.
+
+    The entry itself is not held by it, and goes when the cache throws it out; then `expires_at` is in the
+    past, as it is when the entry is replaced or flushed.
+    """
+
+    __slots__ = ("key", "expires_at", "hits")
+
+    def __init__(self, key: object, expires_at: float) -> None:
+        self.key = key
+        self.expires_at = expires_at
+        self.hits = 0  # beside those of the entry
 
 
 class Cache:
     """Outcomes by question.
 
-    At most `max_entries` and `max_octets` (estimated) are kept. TTLs are cut to `max_ttl` and raised to
-    `min_ttl` seconds; a TTL of 0 keeps nothing. `stale_for` is for how many seconds after its time an entry
-    may still be had by `stale` (RFC 8767). `clock` counts seconds.
+    At most `max_entries` and `max_octets` (estimated) are kept; `lend` gives some of the octets to others.
+    TTLs are cut to `max_ttl` and raised to `min_ttl` seconds; a TTL of 0 keeps nothing. `stale_for` is for
+    how many seconds after its time an entry may still be had by `stale` (RFC 8767). `clock` counts seconds.
 
     It may be used from all threads. `era` is counted up by `begin_era`, for those who ask for longer than
     what they learn is wanted.
@@ -100,6 +127,7 @@ class Cache:
         self.stale_for = stale_for
         self.clock = clock
         self.octets = 0
+        self.lent = 0  # octets, of `max_octets` too, that others use for what they make of entries
         self.hits = 0
         self.misses = 0
         self.stale_hits = 0
@@ -188,6 +216,58 @@ class Cache:
         except KeyError:  # another thread has just thrown it out
             pass
 
+    # --- what others make of it
+
+    def find(self, question: Question, wishes: int) -> Entry | None:
+        """As `get`, but that it counts as no use."""
+        now: float = self.clock()
+        for key in (_key(question, wishes), _name_key(question, wishes)):
+            entry = self._entries.get(key)
+            if entry is not None and entry.expires_at > now:
+                return entry
+        return None
+
+    def lease(self, question: Question, wishes: int, entry: Entry) -> Lease | None:
+        """The lease of an entry that `find` has found; None if it has been thrown out since."""
+        with self._lock:
+            for key in (_key(question, wishes), _name_key(question, wishes)):
+                if self._entries.get(key) is entry:
+                    if entry.lease is None:
+                        entry.lease = Lease(key, entry.expires_at)
+                    return entry.lease
+        return None
+
+    def note_uses(self, leases: tuple[Lease, ...]) -> None:
+        """Something made of these entries was used: for them it is as if they had been asked for."""
+        if _NEEDS_LOCK:
+            with self._lock:
+                self._note_uses(leases)
+        else:
+            self._note_uses(leases)
+
+    def _note_uses(self, leases: tuple[Lease, ...]) -> None:
+        for lease in leases:
+            lease.hits += 1
+            self.hits += 1
+            try:  # noqa: SIM105 - as in _note_use
+                self._entries.move_to_end(lease.key)
+            except KeyError:
+                pass
+
+    def lend(self, octets: int) -> bool:
+        """Give room to somebody who keeps what is made of entries; False if too much is lent already."""
+        with self._lock:
+            if self.lent + octets > self.max_octets // LENT:
+                return False
+            self.lent += octets
+            self._make_room(self.clock())
+        return True
+
+    def take_back(self, octets: int) -> None:
+        """The end of what `lend` has given."""
+        with self._lock:
+            self.lent -= octets
+
     # --- keeping
 
     def put(self, outcome: Outcome, wishes: int, era: int = -1) -> None:
@@ -256,12 +336,16 @@ class Cache:
         old = self._entries.pop(key, None)
         if old is not None:
             self.octets -= old.octets
+            if old.lease is not None:
+                old.lease.expires_at = -inf
 
     def _make_room(self, now: float) -> None:
         entries = self._entries
-        while len(entries) > self.max_entries or self.octets > self.max_octets:
+        while entries and (len(entries) > self.max_entries or self.octets + self.lent > self.max_octets):
             _, oldest = entries.popitem(False)
             self.octets -= oldest.octets
+            if oldest.lease is not None:
+                oldest.lease.expires_at = -inf
             if oldest.lasts_until > now:
                 self.evicted += 1
 
@@ -308,7 +392,7 @@ class Cache:
                     outcome.server,
                     entry.expires_at - now,
                     now - entry.stored_at,
-                    entry.hits,
+                    entry.hits if entry.lease is None else entry.hits + entry.lease.hits,
                 )
             )
         return dumped

@@ -63,8 +63,8 @@ class System:
     """The files that configure the system's resolver.
 
     `current()` costs a reading of the clock, and once a second a stat(2) per file. While nothing changes it
-    returns the same object. With `options no-reload`, resolv.conf is not looked at again, as in glibc; unlike
-    glibc, gai.conf and host.conf are.
+    returns the same object, `settings`, and looks at no file before `clock` says `look_at`. With `options
+    no-reload`, resolv.conf is not looked at again, as in glibc; unlike glibc, gai.conf and host.conf are.
     """
 
     def __init__(
@@ -86,26 +86,26 @@ class System:
             environ.get("RESOLV_HOST_CONF", host_conf), lambda content: parse_host_conf(content, environ)
         )
         self._gai_conf = WatchedFile(gai_conf, parse_gai_conf)
-        self._clock = clock
+        self.clock = clock
         self._lock = QuietLock()  # files do not know of threads: the older of two readings could be kept
-        self._look_at = clock() + LOOK_EVERY
-        self._settings = self._take(self._resolv_conf.look())
+        self.look_at = clock() + LOOK_EVERY
+        self.settings = self._take(self._resolv_conf.look())
 
     def current(self) -> Settings:
         """The settings, at most a second old by the clock."""
-        if self._clock() >= self._look_at:
+        if self.clock() >= self.look_at:
             with self._lock:
-                self._look(self._clock())
-        return self._settings
+                self._look(self.clock())
+        return self.settings
 
     def _look(self, now: float) -> None:
-        if now < self._look_at:
+        if now < self.look_at:
             return  # another thread has looked
-        self._look_at = now + LOOK_EVERY
-        known = self._settings.resolv_conf
+        self.look_at = now + LOOK_EVERY
+        known = self.settings.resolv_conf
         settings = self._take(known if known.no_reload else self._resolv_conf.look())
-        if settings != self._settings:
-            self._settings = settings
+        if settings != self.settings:
+            self.settings = settings
 
     def _take(self, resolv_conf: ResolvConf) -> Settings:
         settings = Settings(resolv_conf, self._nsswitch.look(), self._host_conf.look(), self._gai_conf.look())

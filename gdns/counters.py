@@ -129,7 +129,7 @@ def collect(counters: Counters, cache: Cache | None, stubs: Sequence[Stub]) -> d
         if cache is None
         else {
             "entries": len(cache),
-            "octets": cache.octets,
+            "octets": cache.octets + cache.lent,
             "hits": cache.hits,
             "misses": cache.misses,
             "stale_hits": cache.stale_hits,

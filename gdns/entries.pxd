@@ -1,5 +1,8 @@
 # The types with which entries.py is compiled; what it does is in the .py alone.
 
+cimport cython
+
+@cython.no_gc  # nothing in it leads back to it
 cdef class HostEntry:
     cdef public tuple addresses
     cdef public object origin

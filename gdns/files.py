@@ -5,6 +5,7 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Generic, TypeVar
 
 from gdns.logs import WARNING, log
@@ -54,7 +55,7 @@ class WatchedFile(Generic[T]):
         self._clock = clock
         self._max_octets = max_octets
         self.is_missing = False  # when it was last looked at
-        self._look_at: float | None = None
+        self.look_at = -inf  # the moment of the clock from which on `current` looks at it again
         self._stamp: tuple[int, ...] | None = None
         self._content: bytes | None = None
         self._value: T
@@ -62,9 +63,9 @@ class WatchedFile(Generic[T]):
     def current(self) -> T:
         """The parsed file, at most a second old by the clock."""
         now = self._clock()
-        if self._look_at is None or now >= self._look_at:
+        if now >= self.look_at:
             self.look()
-            self._look_at = now + LOOK_EVERY  # last: a signal may raise while we look
+            self.look_at = now + LOOK_EVERY  # last: a signal may raise while we look
         return self._value
 
     def look(self) -> T:

@@ -36,6 +36,7 @@ cdef class Flight:
 cdef class Ask
 
 cdef class Crowd:
+    cdef public bint is_closed
     cpdef take(self, Ask ask, Outcome outcome)
 
 cdef class Ask:

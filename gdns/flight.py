@@ -88,6 +88,8 @@ class Flight:
 class Crowd:
     """Many questions with one greenlet, or none, that waits for their outcomes."""
 
+    is_closed: bool  # it wants no more
+
     def take(self, ask: Ask, outcome: Outcome) -> None:
         """One of the questions has ended. Called from the hub, or in the midst of `Stub.put`."""
         raise NotImplementedError

@@ -15,6 +15,7 @@ from gdns.literals import Literal, LiteralError, parse_literal
 from gdns.nss import Nss
 from gdns.outcome import CLOSED
 from gdns.overrides import Overridden
+from gdns.ready import ADDRESS_OCTETS, GETHOSTBYNAME
 
 AI_IDN = 0x40  # netdb.h; the socket module has no names for these
 AI_CANONIDN = 0x80
@@ -71,9 +72,17 @@ def gai_error(failure: Failure) -> OSError:
 
 
 def first_address(
-    nss: Nss, name: str, family: int, ends_at: float | None, policy: AddressPolicy | None
+    nss: Nss,
+    name: str,
+    family: int,
+    ends_at: float | None,
+    policy: AddressPolicy | None,
+    kept_for: object = None,
 ) -> str:
-    """The address that CPython's gethostby* functions take a host for, of those that the policy approves."""
+    """The address that CPython's gethostby* functions take a host for, of those that the policy approves.
+
+    It is kept for who calls `gethostbyname` with `kept_for` again.
+    """
     if not name:
         if family == AF_UNSPEC:
             raise OSError("wildcard resolved to multiple address")
@@ -90,7 +99,13 @@ def first_address(
         else:
             if policy is not None:
                 found = approved_entry(policy, name, found)
-            return nss.ordered(found)[0]
+            address = nss.ordered(found)[0]
+            if kept_for is not None and nss.is_lasting(found):
+                is_ordered = len(found.addresses) > 1
+                nss.keep(
+                    kept_for, None, GETHOSTBYNAME, name, family, found, address, is_ordered, ADDRESS_OCTETS
+                )
+            return address
     return addresses[0] if policy is None else approved(policy, name, addresses)[0]
 
 

@@ -1,5 +1,7 @@
 # The types with which hosts.py is compiled; what it does is in the .py alone.
 
+import cython
+
 cdef class _Index:
     cdef bytes _lowered
     cdef Py_ssize_t _end
@@ -16,5 +18,11 @@ cdef class _Table:
 
 cdef class HostsFile:
     cdef public bint multi
+    cdef public object clock
+    cdef public double look_at
     cdef object _file
+    cdef _Table _table
+    cpdef look(self)
+    @cython.locals(now=double)
+    cdef _Table _current(self)
     cpdef addresses(self, name, int family=*)

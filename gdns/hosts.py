@@ -1,10 +1,13 @@
 """The hosts file, exactly as glibc 2.36 reads it (nss_files)."""
 
+from __future__ import annotations
+
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
+from math import inf
 from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_ntop, inet_pton
 from typing import NamedTuple
 
@@ -60,7 +63,10 @@ class HostsFile:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.multi = multi
+        self.clock = clock
+        self.look_at = -inf  # the moment of the clock from which on the file is looked at again
         self._file = WatchedFile(path, _Table, clock=clock, max_octets=MAX_OCTETS)
+        self._table: _Table
 
     @property
     def path(self) -> str:
@@ -72,21 +78,37 @@ class HostsFile:
         """Whether there was no such file when it was last looked for."""
         return self._file.is_missing
 
+    def look(self) -> object:
+        """What the file says, at most a second old by the clock: another object when that has changed."""
+        return self._current()
+
+    def _current(self) -> _Table:
+        now: float = self.clock()
+        if now >= self.look_at:
+            self._table = self._file.current()
+            self.look_at = self._file.look_at
+        return self._table
+
     def addresses(self, name: str | bytes, family: int = AF_UNSPEC) -> Hit | None:
         """The addresses of a name in the order of the lines, with what gethostbyname calls it.
 
         Names are compared without regard to ASCII case; a final dot is literal. For AF_INET, a mapped address
         counts as the IPv4 address, ::1 as 127.0.0.1.
         """
-        octets = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
-        return self._file.current().addresses(octets.lower(), family, self.multi)
+        if not isinstance(name, str):
+            octets = name
+        elif name.isascii():
+            octets = name.encode("ascii")
+        else:
+            octets = name.encode("utf-8", "surrogateescape")
+        return self._current().addresses(octets.lower(), family, self.multi)
 
     def names(self, packed: bytes) -> Hit | None:
         """What the first line with this address, 4 or 16 octets, calls it.
 
         For IPv4, a line with the mapped address counts; for 127.0.0.1 so does one with ::1.
         """
-        return self._file.current().names(packed)
+        return self._current().names(packed)
 
 
 class _Table:
@@ -129,7 +151,7 @@ class _Table:
                 return self._hit([line], family)
         return None
 
-    def _line(self, offset: int) -> "_Line | None":
+    def _line(self, offset: int) -> _Line | None:
         end = self._content.find(b"\n", offset)
         line = self._content[offset:] if end < 0 else self._content[offset:end]
         words = line.partition(b"#")[0].split()
@@ -139,7 +161,7 @@ class _Table:
         name, *aliases = words[1:] or [b""]
         return _Line(offset, packed, name, aliases)
 
-    def _hit(self, lines: "list[_Line]", family: int) -> Hit | None:
+    def _hit(self, lines: list[_Line], family: int) -> Hit | None:
         if not lines:
             return None
         canonical_name = lines[0].name

@@ -12,7 +12,6 @@ from gdns.stub cimport Stub
 cdef class Many(Crowd):
     cdef readonly object landed
     cdef readonly Py_ssize_t in_flight
-    cdef readonly bint is_closed
     cdef object _engine
     cdef Py_ssize_t _concurrency
     cdef Pace _pace

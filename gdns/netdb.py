@@ -26,6 +26,7 @@ from socket import (
 )
 from typing import Final
 
+from gdns._rows import rows
 from gdns.approval import AddressPolicy, approved, approved_infos
 from gdns.arguments import Hints, c_int, hints_of, text_of
 from gdns.endpoints import endpoints, service_text
@@ -46,6 +47,7 @@ from gdns.errors import (
 from gdns.forward import BROADCAST, approved_entry, find, first_address, gai_error
 from gdns.nss import Nss
 from gdns.outcome import CLOSED, Outcome
+from gdns.ready import ADDRESS_OCTETS, ROW_OCTETS, hints_key, lookup_key
 
 # as plain integers: the socket module's enumerations take a hundred times longer to combine
 _AI_ADDRCONFIG: Final = int(AI_ADDRCONFIG)
@@ -112,21 +114,22 @@ def getaddrinfo(
         if not addresses:
             raise GaiError(EAI_NONAME)
         addresses = nss.ordered(found)
-    infos = []
-    for address in addresses:
-        if ":" in address:
-            scope_id = 0
-            if "%" in address:  # a literal's
-                address, _, scope = address.partition("%")
-                scope_id = int(scope)
-            for kind, protocol, number in ends:
-                infos.append((AF_INET6, kind, protocol, "", (address, number, 0, scope_id)))
-        else:
-            for kind, protocol, number in ends:
-                infos.append((AF_INET, kind, protocol, "", (address, number)))
+    infos = rows(addresses, ends)
     if hints.flags & _AI_CANONNAME:
         canonical_name = _as_utf8(found.names()[0])
         infos[0] = (*infos[0][:3], canonical_name, infos[0][4])
+    if name is not None and nss.is_lasting(found):
+        nss.keep(
+            host,
+            port,
+            hints_key(family, type, proto, flags),
+            name,
+            hints.family,
+            found,
+            infos[:],
+            len(addresses) > 1 or hints.flags & _AI_ADDRCONFIG != 0,
+            ROW_OCTETS * len(infos),
+        )
     return infos
 
 
@@ -145,7 +148,12 @@ def lookup(nss: Nss, host: str, family: int = 0, lifetime: float | None = None) 
     if isinstance(found, HostEntry):
         if nss.policy is not None:
             found = approved_entry(nss.policy, name, found)
-        return nss.ordered(found)
+        addresses = nss.ordered(found)
+        if nss.is_lasting(found):
+            octets = ADDRESS_OCTETS * len(addresses)
+            key = lookup_key(family)
+            nss.keep(host, None, key, name, family, found, addresses, len(addresses) > 1, octets)
+        return addresses
     if isinstance(found, Failure):
         raise gai_error(found)
     infos = nss.ask_system(ends_at, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
@@ -187,7 +195,7 @@ def gethostbyname(nss: Nss, host: bytes | bytearray | str) -> str:
     """As `socket.gethostbyname`: the first IPv4 address. Raises GaiError, TypeError, UnicodeError."""
     name = text_of("gethostbyname", host, nss.is_idna2008)
     sys.audit("socket.gethostbyname", host)
-    return first_address(nss, name, AF_INET, nss.ends_at(), nss.policy)
+    return first_address(nss, name, AF_INET, nss.ends_at(), nss.policy, host)
 
 
 def gethostbyname_ex(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list[str], list[str]]:

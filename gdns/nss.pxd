@@ -7,6 +7,9 @@ from gdns.hosts cimport HostsFile
 from gdns.names cimport is_hostname, is_ordinary, special_use
 from gdns.nss_dns cimport Dns
 from gdns.nss_modules cimport Step
+from gdns.ordering cimport Policy, order
+from gdns.outcome cimport Outcome
+from gdns.ready cimport Results, port_key
 
 cdef class Nss:
     cdef public object stub
@@ -23,8 +26,9 @@ cdef class Nss:
     cdef public object sources
     cdef bint _has_aliases
     cdef object _local_domain
-    cdef object _policy
+    cdef Policy _policy
     cdef public object recorder
+    cdef public Results results
 
     cpdef ends_at(self, lifetime=*)
     @cython.locals(step=Step, is_plain=bint, is_checked=bint, misses=tuple)
@@ -32,6 +36,12 @@ cdef class Nss:
         self, str name, int family, ends_at=*, int port=*, bint is_canonical=*, bint is_mapped=*, bint wants_all=*
     )
     cpdef ordered(self, HostEntry found)
+    cpdef tuple in_order(self, addresses)
+    cpdef bint is_lasting(self, HostEntry found) except -1
+    @cython.locals(number=long, leases=tuple)
+    cpdef keep(
+        self, host, port, long long key, str name, int family, HostEntry found, result, bint is_ordered, long octets
+    )
     @cython.locals(is_ordinary_name=bint)
     cdef _find(self, Step step, str name, int family, bint is_checked, ends_at)
 

@@ -34,13 +34,16 @@ from gdns.nss_dns import Dns
 from gdns.nss_modules import Source, Step, steps
 from gdns.nsswitch import Action, Status
 from gdns.ordering import Policy, deciding_rule, order
+from gdns.outcome import Outcome
 from gdns.overrides import PROCESS, Overridden, Overrides
+from gdns.ready import NO_PORT, NOT_KEPT, Results, port_key
 from gdns.services import Services
 from gdns.sources import Sources
 from gdns.threads import local_base
 
 if TYPE_CHECKING:
     from gdns.approval import AddressPolicy
+    from gdns.cache import Lease
     from gdns.config import Settings
     from gdns.stub import Stub
     from gdns.trace import Recorder
@@ -98,7 +101,8 @@ class Nss:
     `settings` are what the system's files say, with what the caller put over it. `lifetime` caps a look-up,
     in seconds, where the call itself does not. `files` are the calling thread's, unless given. `is_idna2008`
     says how names beyond ASCII are encoded. `overrides` are asked before all
-    sources. `policy` (`gdns.policy`) is for those who hand addresses out.
+    sources. `policy` (`gdns.policy`) is for those who hand addresses out. With `keeps_results`, results are
+    kept as they are handed out, as far as nobody needs to see the calls.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class Nss:
         is_idna2008: bool = False,
         overrides: Overrides = PROCESS,
         policy: AddressPolicy | None = None,
+        keeps_results: bool = False,
     ) -> None:
         self.overrides = overrides
         self.policy = policy
@@ -129,6 +134,57 @@ class Nss:
         self._local_domain: str | None = None
         self._policy = Policy(settings.gai_conf)
         self.recorder: Recorder | None = None
+        self.results: Results | None = None
+        needs_no_call = policy is None and stub.cache is not None and not stub.prefetches
+        if keeps_results and needs_no_call and self._is_usual_order():
+            self.results = Results(stub, self._hosts, self.sources, overrides)
+
+    def _is_usual_order(self) -> bool:
+        """Whether the hosts file comes first, then DNS at most once, and what is found first counts."""
+        return (
+            self._steps[0].source is FILES
+            and all(step.actions[SUCCESS] is RETURN for step in self._steps)
+            and sum(step.source is DNS for step in self._steps) <= 1
+            and self._hosts.clock is self.sources.clock
+        )
+
+    def is_lasting(self, found: HostEntry) -> bool:
+        """Whether what is made of this may be kept: it is known already, and by no override."""
+        if self.results is None:
+            return False
+        origin = found.origin
+        if isinstance(origin, Outcome):
+            return origin.from_cache
+        return not isinstance(origin, Overridden)
+
+    def keep(
+        self,
+        host: object,
+        port: object,
+        key: int,
+        name: str,
+        family: int,
+        found: HostEntry,
+        result: object,
+        is_ordered: bool,
+        octets: int,
+    ) -> None:
+        """Keep a result for who asks again with the same arguments (`Results`), of what `is_lasting`.
+
+        It was made of what was `found` for the name and the family, which may be others than those asked
+        for. `is_ordered` says that source addresses were asked for, `octets` about what the result takes.
+        """
+        number = port_key(port)
+        if self.results is None or key == NOT_KEPT or number < NO_PORT:
+            return
+        if type(host) is not str or "%" in host:  # an interface's number may change
+            return
+        origin = found.origin
+        leases: tuple[Lease, ...] | None = ()
+        if isinstance(origin, Outcome):
+            leases = self._dns.leases(name, family, origin, found.addresses)
+        if leases is not None:
+            self.results.keep(host, number, key, result, leases, is_ordered, octets)
 
     def recorded_by(self, recorder: Recorder) -> Nss:
         """The same sources, but that `recorder` asks DNS, and is told what each of them said."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from socket import AF_INET6, AF_UNSPEC
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,10 +14,11 @@ from gdns.names import absolute, candidates, is_hostname, reverse_name, special_
 from gdns.nsswitch import Status
 from gdns.ordering import apply_sortlist
 from gdns.outcome import ANSWER, CLOSED, FAILED, NODATA, NXDOMAIN, SERVFAIL, TIMEOUT, Outcome
+from gdns.stub import Stub
 
 if TYPE_CHECKING:
+    from gdns.cache import Cache, Lease
     from gdns.resolvconf import ResolvConf
-    from gdns.stub import Stub
 
 A = 1
 PTR = 12
@@ -46,6 +48,7 @@ class Dns:
 
     __slots__ = (
         "_stub",
+        "_own",
         "_search",
         "_ndots",
         "_no_tld_query",
@@ -58,6 +61,9 @@ class Dns:
 
     def __init__(self, stub: Stub, resolv_conf: ResolvConf) -> None:
         self._stub = stub
+        self._own = (
+            stub if isinstance(stub, Stub) else None
+        )  # not one that records, or relays: called directly
         self._search = resolv_conf.search
         self._ndots = resolv_conf.ndots
         self._no_tld_query = resolv_conf.no_tld_query
@@ -82,6 +88,7 @@ class Dns:
                 return Miss(Status.NOTFOUND, HOST_NOT_FOUND, found.outcome)
             return found
         stub = self._stub
+        own = self._own
         search: _Search | None = None
         in_vain: list[Outcome] = []
         for qname in self._qnames(name):
@@ -93,7 +100,11 @@ class Dns:
             if self._one_by_one:
                 first, second = self._one_after_the_other(qname, lifetime)
             else:
-                first, second = stub.query_both(Question(qname, A), Question(qname, AAAA), 0, lifetime)
+                one, two = Question(qname, A), Question(qname, AAAA)
+                if own is not None:
+                    first, second = own.query_both(one, two, 0, lifetime)
+                else:
+                    first, second = stub.query_both(one, two, 0, lifetime)
             if first.status is ANSWER:
                 if in_vain:
                     _count(stub, in_vain)
@@ -122,6 +133,41 @@ class Dns:
             found.addresses = tuple(apply_sortlist(found.addresses, self._sortlist))
         return found
 
+    def leases(
+        self, name: str, family: int, answer: Outcome, addresses: tuple[str, ...]
+    ) -> tuple[Lease, ...] | None:
+        """What the cache holds of all that was asked for a host's addresses: how long the answer is good.
+
+        `answer` is the outcome that the addresses are from. None if not everything is kept.
+        """
+        cache: Cache | None = self._stub.cache
+        if cache is None:
+            return None
+        wishes = self._stub.wishes
+        rdtypes = (A, AAAA) if family == AF_UNSPEC else (AAAA if family == AF_INET6 else A,)
+        if self._no_aaaa:
+            rdtypes = (A,)
+        leases: list[Lease] = []
+        for qname in self._qnames(name):
+            if self._keeps(qname, name):
+                continue
+            is_answer = qname == answer.question.qname
+            found: list[str] = []
+            for rdtype in rdtypes:
+                question = Question(qname, rdtype)
+                entry = cache.find(question, wishes)
+                lease = None if entry is None else cache.lease(question, wishes, entry)
+                if entry is None or lease is None:
+                    return None
+                leases.append(lease)
+                found += entry.outcome.addresses
+                if not is_answer and entry.outcome.status is ANSWER:
+                    return None  # it would be another's
+            if is_answer:
+                # else somebody has put in another answer since then
+                return tuple(leases) if sorted(found) == sorted(addresses) else None
+        return None
+
     def _addresses_of_type(
         self, name: str, rdtype: int, asked: int, ends_at: float | None
     ) -> HostEntry | Miss:
@@ -129,6 +175,7 @@ class Dns:
 
         The herrno of a Miss is 0 where the name has records, but none of these.
         """
+        own = self._own
         search: _Search | None = None
         in_vain: list[Outcome] = []
         for qname in self._qnames(name):
@@ -137,7 +184,11 @@ class Dns:
             lifetime = None
             if ends_at is not None and (lifetime := ends_at - monotonic()) <= 0:
                 return _late(qname)
-            outcome = self._stub.query(Question(qname, asked), 0, lifetime)
+            question = Question(qname, asked)
+            if own is not None:
+                outcome = own.query(question, 0, lifetime)
+            else:
+                outcome = self._stub.query(question, 0, lifetime)
             if outcome.status is ANSWER and asked == rdtype:
                 if in_vain:
                     _count(self._stub, in_vain)

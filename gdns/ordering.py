@@ -1,13 +1,25 @@
 """The order of addresses: RFC 6724 as glibc's getaddrinfo sorts by it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from socket import AF_INET, AF_INET6, inet_aton, inet_pton
+from socket import inet_aton
 from typing import NamedTuple
 
+from gdns._addresses import Address, distance, parse
 from gdns.gaiconf import GaiConf, Prefix
 
-_MEMO = 4096  # addresses whose verdicts are kept
-_MAPPED = 0xFFFF << 32
+_MEMO = 4096  # networks, and source addresses, of which is kept what the tables say
+
+# `_Verdict.rank`, from the first rule to the seventh; a bit that is set makes a destination worse
+_UNREACHABLE = 1 << 36
+_OTHER_SCOPE = 1 << 35
+_DEPRECATED = 1 << 34
+_NOT_HOME = 1 << 33
+_OTHER_LABEL = 1 << 32
+_HIGHEST = 0x7FFFFFFF  # precedence
+_PRECEDENCE = _HIGHEST << 1
+_TUNNEL = 1
 
 
 class Source(NamedTuple):
@@ -23,23 +35,62 @@ class Source(NamedTuple):
     is_native: bool = True
 
 
-class _Traits(NamedTuple):
-    """An address and what the tables say about it."""
+class _Traits:
+    """What the tables say of an address."""
 
-    number: int
-    width: int  # bits: 32 or 128
-    label: int
-    precedence: int
-    scope: int
+    __slots__ = ("label", "precedence", "scope")
+
+    def __init__(self, label: int, precedence: int, scope: int) -> None:
+        self.label = label
+        self.precedence = precedence
+        self.scope = scope
 
 
-class _Verdict(NamedTuple):
-    """How good a destination is from a source; smaller is better."""
+class _Origin:
+    """A source address as destinations are rated by it."""
 
-    source: Source | None
-    width: int
-    rank: tuple[int, ...]  # rules 1 to 8
-    distance: int  # rule 9: bits beyond the common prefix; tells only among addresses of one family
+    __slots__ = ("source", "address", "traits", "flags", "prefix_length")
+
+    def __init__(self, source: Source, address: Address, traits: _Traits) -> None:
+        self.source = source
+        self.address = address
+        self.traits = traits
+        self.flags = (
+            (_DEPRECATED if source.is_deprecated else 0)
+            | (0 if source.is_home else _NOT_HOME)
+            | (0 if source.is_native else _TUNNEL)
+        )
+        self.prefix_length = source.prefix_length
+
+
+class _Verdict:
+    """How good a destination is from a source; smaller is better.
+
+    `rank` is rules 1 to 7 in one number, `scope` rule 8, `distance` rule 9: bits beyond the common prefix,
+    which tell only among addresses of one family.
+    """
+
+    __slots__ = ("is_ipv6", "rank", "scope", "distance")
+
+    def __init__(self, is_ipv6: bool, rank: int, scope: int, distance: int) -> None:
+        self.is_ipv6 = is_ipv6
+        self.rank = rank
+        self.scope = scope
+        self.distance = distance
+
+    def rules(self) -> tuple[int, ...]:
+        """What rules 1 to 8 say, one by one."""
+        rank = self.rank
+        return (
+            rank & _UNREACHABLE,
+            rank & _OTHER_SCOPE,
+            rank & _DEPRECATED,
+            rank & _NOT_HOME,
+            rank & _OTHER_LABEL,
+            rank & _PRECEDENCE,
+            rank & _TUNNEL,
+            self.scope,
+        )
 
 
 class Policy:
@@ -51,66 +102,65 @@ class Policy:
         self._precedences = _prepare(gai_conf.precedences, 128)
         self._scopes = _prepare(gai_conf.scopes, 32)
         # What the tables say of a network, where no row tells its addresses apart: nearly everywhere
-        self._networks: dict[int, tuple[int, int, int]] = {}
+        self._networks: dict[int, _Traits] = {}
         rows = (*gai_conf.labels, *gai_conf.precedences)
         self._mixed = {row.network >> 64 for row in rows if row.bits > 64} | {0}
         self._mixed_ipv4 = any(row.bits > 112 and row.network >> 32 == 0xFFFF for row in rows) or any(
             row.bits > 16 for row in gai_conf.scopes
         )
-        self._verdicts: dict[str, _Verdict] = {}
-        self._sources: dict[str, _Traits] = {}
+        self._origins: dict[str, _Origin] = {}
 
     def judge(self, destination: str, source: Source | None) -> _Verdict:
-        """Rate a destination by the rules that look at one alone."""
-        verdict = self._verdicts.get(destination)
-        if verdict is None or verdict.source is not source:
-            if len(self._verdicts) >= _MEMO:
-                self._verdicts.clear()
-                self._sources.clear()
-            verdict = self._verdicts[destination] = self._rate(destination, source)
-        return verdict
-
-    def _rate(self, destination: str, source: Source | None) -> _Verdict:
-        there = self._traits(destination)
+        """Rate a destination by the rules that look at one alone. Raises OSError for what is no address."""
+        there = parse(destination)
+        traits = self._traits(there)
+        rank = (_HIGHEST - traits.precedence) << 1
         if source is None:
-            return _Verdict(None, there.width, (1, 0, 0, 0, 0, -there.precedence, 0, there.scope), 0)
-        here = self._sources.get(source.address)
-        if here is None:
-            here = self._sources[source.address] = self._traits(source.address)
-        rank = (
-            0,  # rule 1: usable
-            there.scope != here.scope,
-            source.is_deprecated,
-            not source.is_home,
-            there.label != here.label,
-            -there.precedence,
-            not source.is_native,
-            there.scope,
-        )
-        return _Verdict(source, there.width, rank, _distance(there, here, source.prefix_length))
+            return _Verdict(there.is_ipv6, rank | _UNREACHABLE, traits.scope, 0)
+        origin = self._origin(source)
+        here = origin.traits
+        rank |= origin.flags
+        if traits.scope != here.scope:
+            rank |= _OTHER_SCOPE
+        if traits.label != here.label:
+            rank |= _OTHER_LABEL
+        bits = distance(there, origin.address)
+        if not there.is_ipv6 and bits > 32 - (origin.prefix_length or 32):
+            bits = 32  # glibc's rule 9: off the source's subnet, none is nearer
+        return _Verdict(there.is_ipv6, rank, traits.scope, bits)
 
-    def _traits(self, address: str) -> _Traits:
-        if ":" in address:
-            packed = inet_pton(AF_INET6, address.partition("%")[0])
-            number = mapped = int.from_bytes(packed, "big")
-            network = number >> 64
+    def _origin(self, source: Source) -> _Origin:
+        origin = self._origins.get(source.address)
+        if origin is None or origin.source is not source:
+            if len(self._origins) >= _MEMO:
+                self._origins.clear()
+            address = parse(source.address)
+            origin = self._origins[source.address] = _Origin(source, address, self._traits(address))
+        return origin
+
+    def _traits(self, address: Address) -> _Traits:
+        network: int
+        if address.is_ipv6:
+            network = address.high
             is_mixed = network in self._mixed
-            width = 128
         else:
-            packed = inet_pton(AF_INET, address)
-            number = int.from_bytes(packed, "big")
-            mapped = _MAPPED | number
-            network = -1 - (number >> 16)
+            network = -1 - (address.low >> 16 & 0xFFFF)
             is_mixed = self._mixed_ipv4
-            width = 32
-        said = self._networks.get(network)
-        if said is None or is_mixed:
-            scope = _scope6(packed) if width == 128 else _value(self._scopes, number)
-            said = (_value(self._labels, mapped), _value(self._precedences, mapped), scope)
+        if is_mixed:
+            return self._look_up(address)
+        traits = self._networks.get(network)
+        if traits is None:
             if len(self._networks) >= _MEMO:
                 self._networks.clear()
-            self._networks[network] = said
-        return _Traits(number, width, *said)
+            traits = self._networks[network] = self._look_up(address)
+        return traits
+
+    def _look_up(self, address: Address) -> _Traits:
+        low: int = address.low
+        mapped: int = address.high
+        mapped = mapped << 64 | low
+        scope = _scope6(mapped) if address.is_ipv6 else _value(self._scopes, low & 0xFFFFFFFF)
+        return _Traits(_value(self._labels, mapped), _value(self._precedences, mapped), scope)
 
 
 _Table = list[tuple[int, int, int]]  # bits to drop, what must remain, value
@@ -127,21 +177,15 @@ def _value(table: _Table, number: int) -> int:
     raise LookupError("a table ends in a prefix that fits all")
 
 
-def _scope6(packed: bytes) -> int:
+def _scope6(number: int) -> int:
     """The scope of an IPv6 address (RFC 6724, section 3.1); loopback counts as link-local."""
-    if packed[0] == 0xFF:
-        return packed[1] & 0x0F
-    if packed[0] == 0xFE and packed[1] >= 0x80:
-        return 2 if packed[1] < 0xC0 else 5
-    return 2 if packed == bytes(15) + b"\1" else 14
-
-
-def _distance(there: _Traits, here: _Traits, prefix_length: int) -> int:
-    """How many bits follow the common prefix; for IPv4 off the source's subnet, all (glibc's rule 9)."""
-    distance = (there.number ^ here.number).bit_length()
-    if there.width == 32 and distance > 32 - (prefix_length or 32):
-        return 32
-    return distance
+    first = number >> 120
+    second = number >> 112 & 0xFF
+    if first == 0xFF:
+        return second & 0x0F
+    if first == 0xFE and second >= 0x80:
+        return 2 if second < 0xC0 else 5
+    return 2 if number == 1 else 14
 
 
 _RULES = (  # of RFC 6724, section 6, in the order of `_Verdict.rank`
@@ -165,10 +209,10 @@ def deciding_rule(
     """
     one = policy.judge(first, source_of(first))
     two = policy.judge(second, source_of(second))
-    for number, reason in enumerate(_RULES):
-        if one.rank[number] != two.rank[number]:
+    for number, (rule, other, reason) in enumerate(zip(one.rules(), two.rules(), _RULES, strict=True)):
+        if rule != other:
             return number + 1, reason
-    if one.width == two.width and one.distance != two.distance:
+    if one.is_ipv6 == two.is_ipv6 and one.distance != two.distance:
         return 9, "it has more bits in common with its source address"
     return 10, "no rule prefers one, so they stay as they came"
 
@@ -184,9 +228,11 @@ def order(
     if len(destinations) < 2:
         return list(destinations)
     verdicts = [policy.judge(address, source_of(address)) for address in destinations]
-    first = verdicts[0]
-    if all(verdict.width == first.width for verdict in verdicts):
-        keys = [(verdict.rank, verdict.distance) for verdict in verdicts]
+    if len(verdicts) == 2:
+        return list(destinations[::-1] if _precedes(verdicts[1], verdicts[0]) else destinations)
+    ipv6 = sum([verdict.is_ipv6 for verdict in verdicts])
+    if not ipv6 or ipv6 == len(verdicts):
+        keys = [(verdict.rank, verdict.scope, verdict.distance) for verdict in verdicts]
         places = sorted(range(len(keys)), key=keys.__getitem__)
     else:
         places = _merge_sort(range(len(verdicts)), verdicts)
@@ -215,7 +261,9 @@ def _precedes(later: _Verdict, earlier: _Verdict) -> bool:
     """Whether a rule prefers the one that came later."""
     if later.rank != earlier.rank:
         return later.rank < earlier.rank
-    return later.width == earlier.width and later.distance < earlier.distance
+    if later.scope != earlier.scope:
+        return later.scope < earlier.scope
+    return later.is_ipv6 == earlier.is_ipv6 and later.distance < earlier.distance
 
 
 def apply_sortlist(addresses: Sequence[str], sortlist: Sequence[tuple[int, int]]) -> list[str]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
+from sys import modules as _modules
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack, cast
 from weakref import WeakSet
+
+from greenlet import getcurrent
 
 from gdns import hubs, netdb
 from gdns._ares import AUTHENTIC_DATA, USE_0X20, USE_EDNS, USE_TCP
@@ -19,9 +23,11 @@ from gdns.config import ResolvConf, Settings, System
 from gdns.counters import Tally, collect
 from gdns.errors import ConfigError
 from gdns.hooks import Hook, Hooks, OnOutcome, OnQuery
+from gdns.hubs import Waiter
 from gdns.names import encode_idna, to_labels
 from gdns.nss import Nss
 from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
+from gdns.ready import Front, Results
 from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from gdns.trace import Trace
 
 CONCURRENCY = 100  # questions that `resolve_many` has under way where it is not told
+PIECES = ("dns.name", "dns.rdata", "dns.rrset", "dns.renderer", "dns.message", "dns.query", "dns.resolver")
 IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not loaded for its sake
 
 _stubs: WeakSet[Stub] = WeakSet()
@@ -109,6 +116,7 @@ class OfThread(local_base()):  # type: ignore[misc]
 
     def __init__(self, tally: Tally) -> None:
         self.engine: Engine | None = None
+        self.results: Results | None = None  # of that engine's
         self.token = Token()
         self.counters = tally.open(self.token)
 
@@ -166,6 +174,7 @@ class Engine:
             is_idna2008=shared.is_idna2008,
             overrides=shared.overrides,
             policy=shared.policy,
+            keeps_results=True,
         )
         _stubs.add(self.stub)
 
@@ -273,6 +282,7 @@ class Resolver:
         self._system = System()
         self._is_closed = False
         self._local = OfThread(self._shared.tally)
+        self._front = Front(self._local, self._shared)
         self._stubs: WeakSet[Stub] = WeakSet()  # of all threads
 
     # --- look-ups
@@ -290,11 +300,15 @@ class Resolver:
 
         Raises GaiError, UnicodeError, TypeError, OverflowError and OSError where the system's does.
         """
+        infos = self._front.getaddrinfo(self._system, host, port, family, type, proto, flags)
+        if infos is not None:
+            return infos
         return netdb.getaddrinfo(self._engine().nss, host, port, family, type, proto, flags)
 
     def gethostbyname(self, name: str) -> str:
         """As `socket.gethostbyname`: the first IPv4 address (gethostbyname(3)). Raises GaiError."""
-        return netdb.gethostbyname(self._engine().nss, name)
+        address = self._front.gethostbyname(self._system, name)
+        return address if address is not None else netdb.gethostbyname(self._engine().nss, name)
 
     def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyname_ex`: (canonical name, aliases, IPv4 addresses).
@@ -327,6 +341,9 @@ class Resolver:
 
         `family` is AF_UNSPEC, AF_INET or AF_INET6, `lifetime` caps the look-up in seconds. Raises GaiError.
         """
+        addresses = self._front.lookup(self._system, host, family, lifetime)
+        if addresses is not None:
+            return addresses
         return netdb.lookup(self._engine().nss, host, family, lifetime)
 
     def resolve(
@@ -353,10 +370,11 @@ class Resolver:
         dnspython's too; dnspython's exceptions for names and types that cannot be asked for; ResolverClosed;
         ValueError, TypeError and OSError for a source, or options, with which nobody can be asked.
         """
+        engine = self._engine_with_records()
         from gdns import records
 
         return records.resolve(
-            self._engine(),
+            engine,
             qname,
             rdtype,
             rdclass,
@@ -371,23 +389,26 @@ class Resolver:
 
     def resolve_address(self, ipaddr: str, **options: Unpack[records.Options]) -> dns.resolver.Answer:
         """The PTR records of an address, as `dns.resolver.resolve_address`; else as `resolve`."""
+        engine = self._engine_with_records()
         from gdns import records
 
-        return records.resolve_address(self._engine(), ipaddr, **{**self._asks, **options})  # type: ignore[arg-type]
+        return records.resolve_address(engine, ipaddr, **{**self._asks, **options})  # type: ignore[arg-type]
 
     def resolve_name(
         self, name: dns.name.Name | str, family: int = AF_UNSPEC, **options: Unpack[records.Options]
     ) -> dns.resolver.HostAnswers:
         """The A and AAAA records of a name, as `dns.resolver.resolve_name`; else as `resolve`."""
+        engine = self._engine_with_records()
         from gdns import records
 
-        return records.resolve_name(self._engine(), name, family, **{**self._asks, **options})  # type: ignore[arg-type]
+        return records.resolve_name(engine, name, family, **{**self._asks, **options})  # type: ignore[arg-type]
 
     def canonical_name(self, name: dns.name.Name | str) -> dns.name.Name:
         """The end of a name's CNAME chain, as `dns.resolver.canonical_name`; else as `resolve`."""
+        engine = self._engine_with_records()
         from gdns import records
 
-        return records.canonical_name(self._engine(), name, **self._asks)
+        return records.canonical_name(engine, name, **self._asks)
 
     def zone_for_name(
         self,
@@ -400,9 +421,10 @@ class Resolver:
 
         Raises NotAbsolute and NoRootSOA of dnspython, too.
         """
+        engine = self._engine_with_records()
         from gdns import records
 
-        return records.zone_for_name(self._engine(), name, rdclass, tcp, lifetime, **self._asks)
+        return records.zone_for_name(engine, name, rdclass, tcp, lifetime, **self._asks)
 
     def resolve_many(
         self, questions: Iterable[Item], *, concurrency: int = CONCURRENCY, rate: float | None = None
@@ -592,6 +614,23 @@ class Resolver:
         with self._shared.lock:
             return self._renew(engine, hub)
 
+    def _engine_with_records(self) -> Engine:
+        """The engine, once what `resolve` needs is loaded.
+
+        All of dnspython takes some 20 ms: it is loaded in pieces, and others have their turns in between.
+        """
+        engine = self._engine()
+        if "gdns.records" in _modules:
+            return engine
+        for piece in PIECES:
+            import_module(piece)
+            if getcurrent() is not engine.hub.greenlet:
+                waiter = Waiter(engine.hub)
+                engine.hub.call_soon(waiter.wake)
+                waiter.park()
+        import_module("gdns.records")
+        return self._engine()  # it may have changed meanwhile
+
     def _renew(self, old: Engine | None, hub: Hub) -> Engine:
         # what counts is asked for anew, under the lock: of two threads the later has the later word
         shared = self._shared
@@ -600,6 +639,8 @@ class Resolver:
         if old is not None:
             if old.hub is hub and old.upstreams is shared.upstreams and settings == old.settings:
                 old.system = system  # what changed is overridden by our arguments
+                if old.nss.results is not None:
+                    old.nss.results.system = system
                 return old
             old.stub.retire()
         addresses = shared.upstreams.addresses
@@ -617,6 +658,10 @@ class Resolver:
         if self._is_closed:  # asked now that `close` sees the stub
             engine.stub.close()
         self._local.engine = engine
+        results = self._local.results = engine.nss.results
+        if results is not None:
+            results.system = system
+            results.upstreams = engine.upstreams
         return engine
 
     def _apply(self, system: Settings) -> Settings:
@@ -631,6 +676,7 @@ class Resolver:
         twin._hub = hub
         twin._is_closed = False
         twin._local = OfThread(twin._shared.tally)
+        twin._front = Front(twin._local, twin._shared)
         twin._stubs = WeakSet()
         return twin
 

@@ -11,14 +11,13 @@ from socket import (
     AF_INET6,
     AF_NETLINK,
     SOCK_CLOEXEC,
-    SOCK_DGRAM,
     SOCK_RAW,
     if_indextoname,
     inet_ntop,
 )
 from typing import NamedTuple
 
-from gdns._sockets import dissolve
+from gdns._routes import Routes
 from gdns.ordering import Source
 
 _KEEP = 1.0  # seconds an answer is good for
@@ -48,27 +47,26 @@ class _Interface(NamedTuple):
 class Sources:
     """Finds source addresses as glibc's getaddrinfo does, for the use of one thread.
 
-    A UDP socket is connected to the destination and asked for its name: nothing is sent. One socket a family
-    is kept and its connection dissolved between two questions; that which lists our addresses is kept
-    too. Answers are good for a second of the clock.
+    The sockets that are asked for it are kept. Answers are good for a second of the clock; `epoch` is another
+    number in the next, and `look_at` is when that begins.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._fresh_until = float("-inf")
+        self.clock = clock
+        self.look_at = float("-inf")
+        self.epoch = 0
         self._sources: dict[str, Source | None] = {}
         self._interfaces: dict[str, _Interface] | None = None
-        self._described: dict[str, Source] = {}
-        self._sockets: dict[int, _socket.socket] = {}
+        self._described: dict[bytes, Source] = {}
+        self._routes = Routes()
+        self._netlink: _socket.socket | None = None
         self._pid = os.getpid()
 
     def source_of(self, destination: str) -> Source | None:
         """Where packets to this address would come from; None if there is no way to it."""
-        self._forget_if_old()
-        try:
+        self.look()
+        if destination in self._sources:
             return self._sources[destination]
-        except KeyError:
-            pass
         if len(self._sources) >= _MEMO:
             self._sources.clear()
         source = self._sources[destination] = self._ask(destination)
@@ -79,7 +77,7 @@ class Sources:
 
         Every address counts, on whatever interface, except 127.0.0.1 and ::1. Both if it cannot be known.
         """
-        self._forget_if_old()
+        self.look()
         interfaces = self._load_interfaces()
         if not interfaces:
             return True, True
@@ -88,30 +86,36 @@ class Sources:
             any(":" in address for address in interfaces if address != "::1"),
         )
 
+    def look(self) -> int:
+        """The epoch of now; another than before where what was known then may have changed."""
+        now: float = self.clock()
+        if now >= self.look_at:
+            self.look_at = now + _KEEP
+            self.epoch += 1
+            self._sources.clear()
+            self._described.clear()
+            self._interfaces = None
+        return self.epoch
+
     def close(self) -> None:
         """Close the sockets; another question would open them again."""
-        while self._sockets:
-            self._sockets.popitem()[1].close()
+        self._routes.close()
+        netlink, self._netlink = self._netlink, None
+        if netlink is not None:
+            netlink.close()
 
     def __del__(self) -> None:
         self.close()
 
-    def _forget_if_old(self) -> None:
-        now = self._clock()
-        if now >= self._fresh_until:
-            self._fresh_until = now + _KEEP
-            self._sources.clear()
-            self._described.clear()
-            self._interfaces = None
-
     def _ask(self, destination: str) -> Source | None:
-        try:
-            address = self._source_address(destination)
-        except OSError:
+        self._forget_parents_sockets()
+        packed = self._routes.source_of(destination)
+        if packed is None:
             return None
-        source = self._described.get(address)
+        source = self._described.get(packed)
         if source is None:
-            source = self._described[address] = self._describe(address)
+            address = inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
+            source = self._described[packed] = self._describe(address)
         return source
 
     def _describe(self, address: str) -> Source:
@@ -128,27 +132,12 @@ class Sources:
             is_native=self._is_native(interface.number),
         )
 
-    def _source_address(self, destination: str) -> str:
-        self._forget_parents_sockets()
-        family = AF_INET6 if ":" in destination else AF_INET
-        socket = self._sockets.get(family)
-        if socket is None:
-            socket = self._sockets[family] = _socket.socket(family, SOCK_DGRAM | SOCK_CLOEXEC)
-        dissolve(socket.fileno())
-        if family == AF_INET:
-            socket.connect((destination, 0))
-        else:
-            address, _, scope = destination.partition("%")
-            socket.connect((address, 0, 0, int(scope) if scope.isdigit() else 0))
-        name: str = socket.getsockname()[0]
-        return name.partition("%")[0]
-
     def _is_native(self, index: int) -> bool:
         """Whether an interface is no tunnel (rule 7)."""
         try:
             request = struct.pack("16s24x", if_indextoname(index).encode())
-            inet = self._sockets.get(AF_INET) or self._sockets[AF_INET6]
-            answer = ioctl(inet.fileno(), _SIOCGIFHWADDR, request)
+            assert self._netlink is not None  # it is from there that the interface is known
+            answer = ioctl(self._netlink.fileno(), _SIOCGIFHWADDR, request)
         except OSError:
             return False
         return struct.unpack_from("=H", answer, 16)[0] not in _TUNNELS
@@ -157,15 +146,13 @@ class Sources:
         if self._interfaces is None:
             self._forget_parents_sockets()
             try:
-                netlink = self._sockets.get(AF_NETLINK)
-                if netlink is None:
-                    netlink = _socket.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)
-                    self._sockets[AF_NETLINK] = netlink
-                    netlink.setblocking(False)  # the kernel answers at once or not at all
-                self._interfaces = dict(_interfaces(netlink))
+                if self._netlink is None:
+                    self._netlink = _socket.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)
+                    self._netlink.setblocking(False)  # the kernel answers at once or not at all
+                self._interfaces = dict(_interfaces(self._netlink))
             except OSError:
                 self._interfaces = {}
-                broken = self._sockets.pop(AF_NETLINK, None)  # half an answer may be left in it
+                broken, self._netlink = self._netlink, None  # half an answer may be left in it
                 if broken is not None:
                     broken.close()
         return self._interfaces
@@ -173,6 +160,8 @@ class Sources:
     def _forget_parents_sockets(self) -> None:
         if self._pid != os.getpid():  # their connections, and what is in them, are the parent's
             self.close()
+            self._interfaces = None
+            self._described.clear()
             self._pid = os.getpid()
 
 

@@ -425,7 +425,8 @@ class Stub(Turns):
         flight.step = flight.attempts = 1
         flight.attempt = attempt
         flight.is_passing = True
-        flight.waiters.append(ask)
+        if not ask.crowd.is_closed:
+            flight.waiters.append(ask)
         attempt.flight = flight
         self._forget_ask(ask)
         self._flights[ask.key] = flight
@@ -453,16 +454,17 @@ class Stub(Turns):
                 self._on_due(flight, now)
 
     def leave(self, crowd: Crowd) -> None:
-        """A crowd wants no more: its questions under way are given up, unless others wait for them."""
+        """A crowd is closed: its flights are given up when they next fall due, unless others wait for them.
+
+        First tries are not looked for: when one falls due, it is seen that nobody waits (`_board`).
+        """
+        if not self._is_in_own_thread():
+            return  # a garbage collector's: who waits for a flight is for the hub's thread alone to change
         for pending in list(self._flights.values()):
             if isinstance(pending, Flight):
-                pending.waiters = [
-                    wakes
-                    for wakes in pending.waiters
-                    if not isinstance(wakes, Ask) or wakes.crowd is not crowd
-                ]
-            elif pending.crowd is crowd:
-                self._board(pending).waiters.clear()
+                waiters = [wakes for wakes in pending.waiters if not _is_of(wakes, crowd)]
+                if len(waiters) < len(pending.waiters):
+                    pending.waiters = waiters
 
     # --- one flight
 
@@ -893,6 +895,10 @@ class Stub(Turns):
     def pending(self) -> int:
         """How many questions are under way or queued."""
         return len(self._flights)
+
+
+def _is_of(wakes: object, crowd: Crowd) -> bool:
+    return isinstance(wakes, Ask) and wakes.crowd is crowd
 
 
 def _flight_key(question: Question, wishes: int) -> object:

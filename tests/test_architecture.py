@@ -16,6 +16,8 @@ LAYERS = (
     # pure: no sockets, no hub, no threads
     {
         "_version",
+        "_addresses",
+        "_rows",
         "_wire",
         "cache",
         "config",
@@ -51,6 +53,7 @@ LAYERS = (
         "_datagram",
         "_libcares",
         "_links",
+        "_routes",
         "_sockets",
         "flight",
         "hubs",
@@ -59,7 +62,7 @@ LAYERS = (
         "turns",
     },
     # policy
-    {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "sources"},
+    {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "ready", "sources"},
     # api
     {
         "arguments",

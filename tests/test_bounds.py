@@ -60,7 +60,7 @@ def test_putting_addresses_in_order_opens_a_socket_a_family_once_and_for_all(mak
     opened = []
     sys.addaudithook(lambda event, args: opened.append(args) if event == "socket.__new__" else None)
     for _ in range(50):
-        nss.sources._fresh_until = 0.0  # a second has passed: the kernel is asked again
+        nss.sources.look_at = 0.0  # a second has passed: the kernel is asked again
         assert len(netdb.lookup(nss, "many")) == 4
     assert opened == []
     assert os.listdir("/proc/self/fd") == before

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dns as dnspython
 import greenlet
 
 import gdns
@@ -68,3 +69,22 @@ def test_importing_gdns_compiles_no_regular_expression():
 def test_importing_gdns_costs_little_cpu():
     costs = [run("import gdns")[1] - run("")[1] for _ in range(5)]
     assert min(costs) < 3 * GOAL, costs
+
+
+def test_others_have_turns_while_the_first_resolve_loads_dnspython(dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    program = f"""
+import gdns
+from gdns.hubs import NativeHub
+hub, resolver, turns = NativeHub.of_this_thread(), gdns.Resolver([{dns_server.address!r}]), 0
+def beat():
+    global turns
+    while "gdns.records" not in sys.modules:
+        hub.sleep(0)
+        turns += 1
+beating, *tasks = hub.spawn(beat), *(hub.spawn(resolver.resolve, "www.example") for _ in range(2))
+hub.join(beating, *tasks)
+print(turns >= 5, tasks[0].get()[0], tasks[1].get()[0])
+"""
+    printed, _ = run(f"sys.path.append({str(Path(dnspython.__file__).parents[1])!r})\n{program}")
+    assert printed.split() == ["True", "192.0.2.7", "192.0.2.7"]

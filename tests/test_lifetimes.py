@@ -81,11 +81,10 @@ def run(program: str, *arguments: str, timeout: float = 60) -> str:
     """What a program printed; it ended with status 0 and a silent stderr. As a kind, "ares" is that lane."""
     lanes = {"GDNS_LANES": "ares"} if "ares" in arguments else {}
     done = subprocess.run(
-        # Python 3.12 and later warn of every fork beside a thread
         [
             sys.executable,
             "-W",
-            "ignore:This process:DeprecationWarning",
+            "ignore:This process:DeprecationWarning",  # Python 3.12 and later warn of forks beside threads
             "-c",
             PRELUDE + dedent(program),
             *("native" if argument == "ares" else argument for argument in arguments),

@@ -157,13 +157,13 @@ class Asked(NamedTuple):
 
 def asked_by(line: Line, rdtypes: Mapping[str, int]) -> list[Asked]:
     """The questions of a line."""
-    from gdns._ndjson import rdtype_text
-    from gdns.many import rdtype_of
-
     if line.problem:
         return [Asked("A", 1, line.problem)]
     if not line.rdtype:
         return [Asked(*item) for item in rdtypes.items()]
+    from gdns._ndjson import rdtype_text
+    from gdns.many import rdtype_of
+
     number = rdtype_of(line.rdtype)
     if not number:
         return [Asked("A", 1, f"there is no record type {line.rdtype}")]
@@ -270,6 +270,7 @@ class Run:
     def _fill(self, many: Many) -> None:
         """Ask as much as there is room for."""
         rdtypes = self.options.rdtypes
+        plain = [Asked(*item) for item in rdtypes.items()]  # of nearly every line
         while not self.stopped_by:
             room = many.room() // len(rdtypes) or min(1, many.room())
             if room <= 0 or (self.options.rate and many.pause() > 0.0):
@@ -277,7 +278,7 @@ class Run:
             took = 0
             for line in self.source.lines(1 if self.options.rate else min(room, FEW)):
                 took += 1
-                for asked in asked_by(line, rdtypes):
+                for asked in asked_by(line, rdtypes) if line.problem or line.rdtype else plain:
                     self._ask(line, asked)
             if not took:
                 return

@@ -13,17 +13,6 @@ from gdns.cli import plus, versions
 from gdns.cli.usage import Parser, UsageError, add_color, add_json, count, port, seconds
 from gdns.names import reverse_name
 
-__all__ = [
-    "Parser",
-    "Request",
-    "Shown",
-    "UsageError",
-    "count",
-    "parser",
-    "read",
-    "seconds",
-]
-
 CLASSES = ("IN", "CH", "HS")
 
 SYNOPSIS = """\
