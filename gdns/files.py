@@ -64,8 +64,8 @@ class WatchedFile(Generic[T]):
         """The parsed file, at most a second old by the clock."""
         now = self._clock()
         if now >= self.look_at:
-            self.look_at = now + LOOK_EVERY
             self.look()
+            self.look_at = now + LOOK_EVERY  # last: a signal may raise while we look
         return self._value
 
     def look(self) -> T:
@@ -77,15 +77,16 @@ class WatchedFile(Generic[T]):
         content = self._read()
         # written while we read, or so lately that another writing might leave the same times: read again
         is_settled = stamp == self._take_stamp() and abs(time.time_ns() - max(stamp[-2:])) > _CLOCK_TICK
-        self._stamp = stamp if is_settled and content is not None else None
+        # parsed first, and kept when nothing can raise any more: else what was cut short would pass for read
         if self._content is None:
-            self._content = content
             self._value = self._parse(content or b"")
-        elif content is not None and content != self._content:
             self._content = content
+        elif content is not None and content != self._content:
             value = self._parse(content)
             if value != self._value:
                 self._value = value
+            self._content = content
+        self._stamp = stamp if is_settled and content is not None else None
         return self._value
 
     def _take_stamp(self) -> tuple[int, ...]:

@@ -145,3 +145,27 @@ def test_without_descriptors_the_file_stays_as_it_was(watched, path, clock):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     clock.now += 1
     assert watched.current() == ["two"]
+
+
+def test_a_signal_that_interrupts_the_reading_leaves_it_to_the_next(path, clock):
+    is_interrupted = True
+
+    def parse(content):
+        if is_interrupted:
+            raise KeyboardInterrupt
+        return content
+
+    watched = WatchedFile(path, parse, clock=clock)
+    path.write_text("one")
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            watched.current()
+    is_interrupted = False
+    assert watched.current() == b"one"
+    path.write_text("two")
+    clock.now += 1
+    is_interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        watched.current()
+    is_interrupted = False
+    assert watched.current() == b"two"
