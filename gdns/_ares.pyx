@@ -233,6 +233,9 @@ cdef class Channel(Links):
         self.shares_sockets = queries_per_socket != 1
         self.open(use_tcp, queries_per_socket)
 
+    def __del__(self):
+        self.destroy()  # while all that c-ares points to is there: the collector clears dicts, if not us
+
     def __dealloc__(self):
         self.destroy()
 
@@ -698,6 +701,8 @@ cdef class AresLane:
         USE_0X20. Raises OSError when no channel can be made, RuntimeError after `close()`.
         """
         cdef Try attempt
+        if question is None:
+            raise TypeError("question: expected a Question, not None")
         if not 0 <= wishes < ALL_WISHES:
             raise ValueError(f"wishes: {wishes} is no sum of what can be wished for")
         attempt = Try.__new__(Try)
@@ -710,7 +715,7 @@ cdef class AresLane:
 
     cdef int submit(self, Try attempt) except -1:
         """Give a try to the channel that carries it. It may already have ended when this returns."""
-        cdef Channel channel
+        cdef Channel channel, made
         cdef bint use_tcp = attempt.wishes & _USE_TCP
         cdef bytes source = attempt.question.source
         key = (attempt.server, True) if use_tcp else attempt.server
@@ -722,7 +727,16 @@ cdef class AresLane:
                 raise RuntimeError("the lane is closed")
             if source:
                 self.close_idle_bound()
-            channel = self.channels[key] = Channel(self.sockets, self.ledger, attempt.server, use_tcp, source)
+            made = Channel(self.sockets, self.ledger, attempt.server, use_tcp, source)
+            # a finalizer may have run meanwhile, and have asked the same server, or have closed us
+            channel = self.channels.get(key)
+            if self.is_closed:
+                made.destroy()
+                raise RuntimeError("the lane is closed")
+            if channel is None:
+                channel = self.channels[key] = made
+            else:
+                made.destroy()
         attempt.channel = channel
         channel.submit(attempt)
         return 0
@@ -738,7 +752,7 @@ cdef class AresLane:
 
     cpdef object cancel(self, Try attempt):
         """Let a try that nobody waits for end without a reply at the next flush. Safe when it has ended."""
-        if not attempt.ended:
+        if not attempt.ended and attempt.channel is not None:
             attempt.channel.withdraw(attempt)
             attempt.channel.leave_stalled(attempt)
 

@@ -436,6 +436,8 @@ cdef class DatagramLane(AresLane):
     cpdef Try ask(self, object server, _wire.Question question, int wishes=0):
         """As `AresLane.ask`; a plain question is not sent before the next flush."""
         cdef PlainTry attempt
+        if question is None:
+            raise TypeError("question: expected a Question, not None")
         if wishes & ~PLAIN_WISHES or not question.is_plain or self.is_closed:
             return AresLane.ask(self, server, question, wishes)
         attempt = PlainTry.__new__(PlainTry)

@@ -261,15 +261,15 @@ cdef class Links(Owner):
         """Take one message from c-ares, whether or not the kernel has room for it now."""
         cdef unsigned char message[MOST_MESSAGE]
         cdef Py_ssize_t size = self.put_question(link, data, length, True, message)
+        cdef int number
         if size < 0:
             c_errno.errno = c_errno.EINVAL
             return -1
         if size > 0 and self.send_datagram(link, message, size) < 0:
-            link.failure = c_errno.errno
-            if not self.excuse(link, message, link.failure):
-                c_errno.errno = link.failure
+            number = c_errno.errno
+            if not self.excuse(link, message, number):
+                link.failure = c_errno.errno = number
                 return -1
-            link.failure = 0
         return length
 
     cdef ssize_t transmit_stream(self, Link link, const unsigned char* data, size_t length) except -2:

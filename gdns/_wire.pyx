@@ -363,7 +363,7 @@ cdef class Question:
         return typed(self.key, 0)
 
     def __reduce__(self):
-        return Question, (self.qname, self.rdtype, self.rdclass)
+        return Question, (self.qname, self.rdtype, self.rdclass, self.options, self.source)
 
     @staticmethod
     def from_wire(bytes qname_wire not None, rdtype, rdclass=1):

@@ -162,7 +162,12 @@ class Many(Crowd):
 
                 self.take(ask, records.special_outcome(question, rule))
                 return True
-        self._stub.put(ask)
+        try:
+            self._stub.put(ask)
+        except BaseException:
+            if ask.outcome is None:
+                self.in_flight -= 1  # nobody will tell of it
+            raise
         return True
 
     def refuse(self, item: object, rdtype: int, detail: str) -> None:

@@ -70,6 +70,7 @@ cdef class Stub(Turns):
     @cython.locals(ask=Ask, flight=Flight, due_at=double)
     cdef _on_queued(self, double now)
     cpdef leave(self, Crowd crowd)
+    cdef _forget(self, crowd)
     @cython.locals(flight=Flight)
     cdef Flight _join(self, Question question, int wishes, double now, bint is_on_hub)
     @cython.locals(flight=Flight, group=Group)

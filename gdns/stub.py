@@ -270,6 +270,11 @@ class Stub(Turns):
             flight.outcome = Outcome(question, CLOSED)
             return flight
         flight.patience = self._patience if group is self.servers.default else group.patience(self.timeout)
+        pending = self._flights.get(key)
+        if pending is not None:  # begun by a finalizer, which the garbage collector called meanwhile
+            flight = self._board(pending)
+            flight.is_passing = False
+            return flight
         self._flights[key] = flight
         try:
             if group.has_failing:
@@ -389,9 +394,15 @@ class Stub(Turns):
         assert reply is not None
         server.note_reply(now, attempt.sent_at)
         rtt = now - attempt.sent_at
-        outcome = ended(ask.question, reply, server.name, 1, rtt, rtt, "", attempt.transport)
+        # first: what is made from here on may have the garbage collector call whoever asks for the same
+        attempt.flight = None
         self._forget_ask(ask)
         self._flights.pop(ask.key, None)
+        try:
+            outcome = ended(ask.question, reply, server.name, 1, rtt, rtt, "", attempt.transport)
+        except MemoryError:
+            ask.crowd.take(ask, NO_MEMORY)
+            raise
         ask.crowd.take(ask, outcome)
         self.counters.note(outcome, True)
         if self.hooks.on_outcome:
@@ -429,6 +440,12 @@ class Stub(Turns):
         steps = len(plan) * self.attempts
         ends_at = ask.began + min(self._budget, self.longest)
         flight = new_flight(ask.question, self.wishes, ask.key, plan, steps, ask.began, ends_at)
+        if ask.attempt is not attempt:  # a finalizer has run meanwhile, which boarded it or closed us
+            known = attempt.flight
+            if isinstance(known, Flight):
+                return known
+            flight.outcome = GONE
+            return flight
         flight.patience = self._patience
         flight.step = flight.attempts = 1
         flight.attempt = attempt
@@ -464,10 +481,14 @@ class Stub(Turns):
     def leave(self, crowd: Crowd) -> None:
         """A crowd is closed: its flights are given up when they next fall due, unless others wait for them.
 
-        First tries are not looked for: when one falls due, it is seen that nobody waits (`_board`).
+        First tries are not looked for: when one falls due, it is seen that nobody waits (`_board`). It may be
+        called by the garbage collector, in the midst of anything and in any thread: the hub sees to it.
         """
-        if not self._is_in_own_thread():
-            return  # a garbage collector's: who waits for a flight is for the hub's thread alone to change
+        if not self.is_closed:
+            self._left.append(crowd)
+            self._sockets.wake()
+
+    def _forget(self, crowd: Crowd) -> None:
         for pending in list(self._flights.values()):
             if isinstance(pending, Flight):
                 waiters = [wakes for wakes in pending.waiters if not _is_of(wakes, crowd)]
@@ -661,7 +682,8 @@ class Stub(Turns):
     def _land(self, flight: Flight, outcome: Outcome) -> None:
         """The end of a flight: its other tries are cancelled, its waiters wake in `_deliver`."""
         flight.outcome = outcome
-        self._flights.pop(flight.key, None)
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
         if flight.slot is not None:
             flight.slot.pop(flight, None)
         self._wake_waiters(flight)  # before all that may fail

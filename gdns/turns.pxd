@@ -24,6 +24,7 @@ cdef class Turns:
     cdef double _timer_at
     cdef object _waking
     cdef object _told
+    cdef object _left
     cdef bint _is_delivering
     cdef bint _is_due_soon
     cdef bint _is_retired
@@ -44,6 +45,8 @@ cdef class Turns:
     cdef _wake_stranded(self)
     cdef _report(self, error)
     cdef _fall_due(self, item, double now)
+    cdef _forget(self, crowd)
+    cdef _catch_up(self)
     cdef bint _end(self) except -1
     cpdef close(self)
     cpdef _let_go(self)

@@ -26,9 +26,11 @@ from gdns.hubs.waiter import Waiter
 from gdns.threads import QuietLock
 
 if TYPE_CHECKING:
+    from gdns.flight import Crowd
     from gdns.hubs.protocol import Hub, Timer
 
 DATAGRAMS_PER_TURN = 128  # some 3 ms; then other greenlets get their turn
+TURNS_TO_CATCH_UP = 64  # at most, before timers fall due whatever may still be there to be read
 STANDSTILL = 0.02  # seconds that the timer may be late before all that has arrived is read first
 LONGEST_TURN = 0.004  # seconds for which woken greenlets may run; then likewise
 
@@ -68,6 +70,7 @@ class Turns:
         self._timer_at = inf
         self._waking: deque[Waiter] = deque()  # whose flights have landed, and who are not awake yet
         self._told: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()  # hooks to call
+        self._left: deque[Crowd] = deque()  # that want nothing any longer, and are still waited for
         self._is_delivering = False
         self._is_retired = False
         self._stranded: Flight | None = None  # the first of those whose waiters there was no memory to list
@@ -98,6 +101,10 @@ class Turns:
 
     def _fall_due(self, item: object, now: float) -> None:
         """Something that was put in by `_put_due` has fallen due; alarms are seen to already."""
+        raise NotImplementedError
+
+    def _forget(self, crowd: Crowd) -> None:
+        """A crowd wants nothing any longer."""
         raise NotImplementedError
 
     def _end(self) -> bool:
@@ -155,13 +162,15 @@ class Turns:
 
     def _deliver(self) -> None:
         """Let c-ares end what has ended, act on it, and run the greenlets that waited for it."""
-        lane = self._lane
         now = monotonic()
         ends_at = now + LONGEST_TURN
         is_on_hub = getcurrent() is self.hub.greenlet
         self._is_delivering = True
         try:
+            while self._left:
+                self._forget(self._left.popleft())
             while True:
+                lane = self._lane  # another one in a child, if who woke has forked
                 if lane.needs_flush():
                     try:
                         lane.flush()
@@ -211,8 +220,8 @@ class Turns:
             return
         try:
             self._on_ready()  # first what has arrived: an answer that is here is not late
-            while is_late and not self._is_delivering and self._sockets.budget < DATAGRAMS_PER_TURN:
-                self._on_ready()  # the hub has stood still, and more may have come than one turn takes
+            if is_late:
+                self._catch_up()
             now = monotonic()
             slot = self._due.fallen(now)
             while slot is not None:
@@ -230,6 +239,15 @@ class Turns:
             self._deliver()
         finally:
             self._arm()  # what is left has its time, too
+
+    def _catch_up(self) -> None:
+        """The hub has stood still, and more may have come than one turn takes: read on while there is."""
+        for _ in range(TURNS_TO_CATCH_UP):
+            if self.is_closed or self._is_delivering or self._is_unarmed:
+                return
+            if self._sockets.budget == DATAGRAMS_PER_TURN:
+                return  # nothing came in the last turn
+            self._on_ready()
 
     def _put_due(self, item: object, due_at: float) -> Slot:
         slot = self._due.put(item, due_at)
@@ -264,8 +282,8 @@ class Turns:
 
     def _rest(self) -> None:
         """Nothing is under way: an idle watcher or timer would keep the hub from finishing."""
+        self._is_watching = False  # first: a second start does no harm, none at all would
         self._watch.stop()
-        self._is_watching = False
         self._tie.held = None
         if self._timer is not None:
             self._timer.cancel()
@@ -339,14 +357,14 @@ class Turns:
 
         It also ends after `lifetime` seconds, and when the stub is closed.
         """
-        self._guests.add(guest)
-        if not self._is_watching:
-            self._start()
         alarm = slot = None
-        if lifetime is not None:
-            alarm = Alarm(guest)
-            slot = self._put_due(alarm, monotonic() + lifetime)
+        self._guests.add(guest)
         try:
+            if not self._is_watching:
+                self._start()
+            if lifetime is not None:
+                alarm = Alarm(guest)
+                slot = self._put_due(alarm, monotonic() + lifetime)
             guest.park()
         finally:
             self._guests.discard(guest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
 import shutil
@@ -337,6 +338,50 @@ def test_cancelling_one_try_leaves_those_beside_it(lane, dns_server):
     lane.lane.cancel(slow)
     lane.finish(slow, other)
     assert other.reply.addresses == ("192.0.2.2",)
+
+
+class Finalized:
+    """Garbage that does something when it is collected."""
+
+    def __init__(self, deed):
+        self.myself = self
+        self.deed = deed
+
+    def __del__(self):
+        self.deed()
+
+
+def test_a_finalizer_that_asks_the_same_server_meanwhile_gets_the_same_channel(dns_server):
+    dns_server.fault(None, silent())
+    server = Server(ServerAddress.parse(dns_server.address))
+    questions = [Question(f"{letter}.example.", A) for letter in "ab"]
+    thresholds = gc.get_threshold()
+    hits = 0
+    gc.disable()
+    try:
+        for allocations in range(1, 40):  # after so many, the garbage collector runs
+            gc.collect()
+            sockets = Sockets()
+            lane = AresLane(sockets)
+            asked = []
+            Finalized(
+                lambda lane=lane, asked=asked: asked.append(lane.ask(server, questions[1], _ares.USE_EDNS))
+            )
+            gc.set_threshold(gc.get_count()[0] + allocations, 1000, 1000)
+            gc.enable()
+            attempt = lane.ask(server, questions[0], _ares.USE_EDNS)
+            gc.disable()
+            hits += bool(asked)
+            assert lane.pending == 1 + len(asked)
+            gc.collect()
+            lane.close()
+            sockets.close()
+            assert attempt.ended
+            assert all(other.ended for other in asked)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.enable()
+    assert hits
 
 
 def test_closing_ends_every_try_and_every_socket(lane, dns_server):

@@ -30,6 +30,30 @@ FORK = """
 
 
 @kinds
+def test_whoever_a_look_up_woke_may_fork_and_the_child_asks_at_once(dns_server, kind):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    program = """
+    runner = Runner()
+    resolver = make_resolver(runner.hub, timeout=5.0)
+    def work():
+        for number in range(12):
+            resolver.lookup(f"a{number}.example.")
+            child = os.fork()
+            if child == 0:
+                if kind == "gevent":
+                    gevent.reinit()
+                began = time.monotonic()
+                resolver.lookup(f"b{number}.example.")
+                os._exit(time.monotonic() - began > 2.5)  # it would be all of 5 s
+            statuses.append(os.waitpid(child, 0)[1])
+    statuses = []
+    runner.join([runner.spawn(work)], 60.0)
+    print(set(statuses), len(statuses))
+    """
+    assert run(program, dns_server.address, kind) == "{0} 12"
+
+
+@kinds
 @pytest.mark.parametrize("way", ["os.fork", "gevent.os.fork", "multiprocessing"])
 def test_parent_and_child_both_finish_what_was_pending(dns_server, kind, way):
     dns_server.add("*.example. 60 A 192.0.2.7")

@@ -11,9 +11,9 @@ import pytest
 
 from gdns.testing import delay, silent
 
-# What the programs below begin with: hubs, stubs, and what is counted before and after.
 FORK_IS_MEANT = "ignore:This process:DeprecationWarning"  # Python 3.12 and later warn of forks beside threads
 
+# What the programs below begin with: hubs, stubs, and what is counted before and after.
 PRELUDE = """
 import gc, os, sys, threading, time
 import gevent
@@ -84,7 +84,7 @@ def run(program: str, *arguments: str, timeout: float = 60) -> str:
         [
             sys.executable,
             "-W",
-            "ignore:This process:DeprecationWarning",  # Python 3.12 and later warn of forks beside threads
+            FORK_IS_MEANT,
             "-c",
             PRELUDE + dedent(program),
             *("native" if argument == "ares" else argument for argument in arguments),
@@ -103,6 +103,27 @@ kinds_and_eventlet = pytest.mark.parametrize("kind", ["native", "gevent", "ares"
 
 
 # Closing
+
+
+@kinds_and_eventlet
+def test_whoever_wakes_late_may_close_the_resolver_and_the_hub_goes_on(dns_server, kind):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    dns_server.fault(None, delay(0.1))
+    program = """
+    runner = Runner()
+    def look_up():
+        with make_resolver(runner.hub, timeout=0.3, attempts=2) as resolver:
+            print(resolver.lookup("a.example."))
+    task = runner.spawn(look_up)
+    runner.sleep(0.05)
+    stands_still_until = time.monotonic() + 0.6  # past the answer and past what falls due
+    while time.monotonic() < stands_still_until:
+        pass
+    runner.join([task], 5.0)
+    runner.sleep(0.01)
+    print("on it goes")
+    """
+    assert run(program, dns_server.address, kind, timeout=20) == "('192.0.2.7',)\non it goes"
 
 
 @kinds_and_eventlet

@@ -18,9 +18,13 @@ import pytest
 
 import gdns
 from gdns import ConfigError, Resolver, ResolverClosed
+from gdns._wire import Question
+from gdns.flight import Ask, Crowd
 from gdns.many import Result
 from gdns.outcome import Status
 from gdns.pace import BURST, Pace
+from gdns.servers import ServerAddress, Servers
+from gdns.stub import Stub
 from gdns.testing import Server, delay, rcode, silent, truncated
 
 WILD = {"*.w.example.": {"A": "192.0.2.7"}, "example.": {}}
@@ -302,6 +306,68 @@ def test_closing_or_dropping_the_iterator_gives_up_what_is_under_way(dns_server,
 def _sleep(resolver: Resolver, seconds: float) -> None:
     hub = resolver._engine().hub
     hub.sleep(seconds) if hub.name == "native" else gevent.sleep(seconds)
+
+
+class Leaving:
+    """Garbage that leaves a crowd's questions when it is collected, as a dropped iterator in a cycle does."""
+
+    def __init__(self, stub, crowd, asked, seen):
+        self.myself = self
+        self.stub, self.crowd, self.asked, self.seen = stub, crowd, asked, seen
+
+    def __del__(self):
+        self.seen.append(self.asked.attempt is not None and self.asked.attempt.ended)
+        self.stub.leave(self.crowd)
+
+
+class Taken(Crowd):
+    def __init__(self):
+        self.outcomes = []
+
+    def take(self, ask, outcome):
+        self.outcomes.append(outcome)
+
+
+def test_whoever_asks_the_same_while_the_garbage_collector_ends_a_run_is_answered_in_time(dns_server, runner):
+    servers = Servers([ServerAddress.parse(dns_server.address)])
+    thresholds = gc.get_threshold()
+
+    def work(allocations):
+        dns_server.reset(["*.w.example. 60 A 192.0.2.7"])
+        stub = Stub(runner.hub, servers, timeout=0.2, attempts=2)
+        crowd, seen = Taken(), []
+        question = Question(f"a{allocations}.w.example.", 1)
+        gc.collect()
+        ask = Ask(crowd, 1, question)
+        stub.put(ask)
+        Leaving(stub, crowd, ask, seen)
+        gc.set_threshold(gc.get_count()[0] + allocations, 1000, 1000)
+        gc.enable()
+        stub.flush()
+        for _ in range(100):
+            if crowd.outcomes:
+                break
+            runner.sleep(0.001)
+        gc.disable()
+        dns_server.fault(None, silent())
+        try:
+            # the collector was here between the end of a try and the landing of its question, or was not
+            return bool(seen and seen[0]), stub.query(question).status
+        finally:
+            stub.close()
+
+    gc.disable()
+    try:
+        for allocations in range(1, 40):
+            task = runner.spawn(lambda allocations=allocations: work(allocations))
+            runner.join([task], 3.0)
+            was_in_the_midst, status = task.get()
+            assert status is Status.TIMEOUT
+            if was_in_the_midst:
+                break
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.enable()
 
 
 def test_a_killed_consumer_ends_it_and_harms_nobody_who_waits_for_the_same(resolver, dns_server, runner):

@@ -1,5 +1,7 @@
 """Holds gdns._wire to the RFCs, beside dnspython reading the same octets."""
 
+import copy
+import pickle
 import random
 import socket
 import struct
@@ -149,6 +151,13 @@ def test_a_text_that_is_no_name_is_refused_with_its_reason(text, reason):
     assert caught.value.reason == reason
     assert str(caught.value).startswith("The name ")
     assert str(caught.value).endswith(".")
+
+
+def test_a_question_can_be_copied_whole():
+    question = Question("www.example.", 1, 1, b"\0\3\0\0", b"\x02\0\0\0\x7f\0\0\1")
+    for other in (copy.copy(question), pickle.loads(pickle.dumps(question))):
+        assert other == question
+        assert (other.options, other.source) == (question.options, question.source)
 
 
 def test_a_bad_name_says_where_it_is_bad():
