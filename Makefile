@@ -1,5 +1,5 @@
 # make run        set everything up and run the demo     (ARGS="@127.0.0.1:5353 www.example MX" for the gdns command)
-# make test       set everything up and run the tests    (ARGS="-k wire" for pytest)
+# make test       set everything up and run the tests    (ARGS="-k wire" for pytest, WORKERS=0 for one process)
 # make bench      beside its peers; writes docs/performance.md (ARGS=--quick: under three minutes, to build/)
 # make guard      instructions of a look-up, against what they were (ARGS=--update)
 # make profile    where the time of one look-up goes
@@ -27,8 +27,10 @@ SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(wildcard $(patsubs
 run: $(STAMP)
 	$(BIN)/gdns $(if $(ARGS),$(ARGS),demo)
 
+# four at a time, for most wait for timeouts; they share the cores: what fails is tried twice more, and named as RERUN
+WORKERS ?= 4
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --reruns 2 --reruns-delay 1 $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/python -m pip install --quiet ruff mypy types-greenlet

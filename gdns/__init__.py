@@ -75,8 +75,18 @@ _METHODS = (
 _ELSEWHERE = {"override": "gdns.overrides", "patch_socket": "gdns.patch", "watch_blocking": "gdns.watch"}
 _EXCEPTIONS_OF_RESOLVE = ("NXDOMAIN", "LifetimeTimeout", "NoAnswer", "NoNameservers", "YXDOMAIN")
 
-_EXTENSIONS = tuple(
-    f"gdns.{name}" for name in ("_ares", "_datagram", "_libcares", "_links", "_sockets", "_wire")
+_EXTENSIONS = (
+    "gdns._addresses",
+    "gdns._ares",
+    "gdns._clock",
+    "gdns._datagram",
+    "gdns._libcares",
+    "gdns._links",
+    "gdns._ndjson",
+    "gdns._routes",
+    "gdns._rows",
+    "gdns._sockets",
+    "gdns._wire",
 )
 
 __all__ = [

@@ -5,7 +5,7 @@ cdef class System:
     cdef object _nsswitch
     cdef object _host_conf
     cdef object _gai_conf
-    cdef object _lock
+    cdef readonly object _lock
     cdef public object clock
     cdef public double look_at
     cdef public object settings

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -320,6 +321,11 @@ def test_dnspython_is_left_alone_where_gdns_is_disabled(dns_server):
 
 
 # Without the extension modules
+
+
+def test_every_extension_that_may_be_missing_is_known_as_one():
+    sources = Path(gdns.__file__).parent.glob("_*.pyx")
+    assert sorted(f"gdns.{source.stem}" for source in sources) == sorted(gdns._EXTENSIONS)
 
 
 def test_gdns_can_be_imported_without_its_extensions():
