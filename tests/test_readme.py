@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PROGRAMS = [example for example in EXAMPLES if "def test_" not in example]
+TESTS = [example for example in EXAMPLES if "def test_" in example]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=["own hub", "gevent"])
@@ -23,6 +25,14 @@ def test_a_program_of_the_readme_prints_what_it_says(program):
     promised = re.findall(r"print\(.*\)  # (['\[(\d].*)", program)
     assert promised
     assert [line for line in done.stdout.splitlines() if line in promised] == promised
+
+
+def test_a_test_of_the_readme_passes(tmp_path):
+    (tmp_path / "test_it.py").write_text("\n".join(TESTS))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert TESTS
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_commands_of_the_readme_are_targets_of_the_makefile():
