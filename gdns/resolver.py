@@ -205,11 +205,9 @@ class Resolver:
     as `gdns.override` does, for this resolver alone.
 
     `backend` "libc" leaves everything to the system's own resolver, in threads, and so does "auto" where the
-    environment says GDNS_DISABLE=1; the settings of servers, cache and overrides are then of no effect, the
-    policy is still asked, and `resolve` and its relatives raise NotImplementedError. "native" does not look
-    at the environment.
-
-    None means: what resolv.conf says, or glibc's default where `nameservers` are given.
+    environment says GDNS_DISABLE=1; the settings of servers and cache are then of no effect, overrides count
+    and the policy is asked all the same, and `resolve` and its relatives raise NotImplementedError. "native"
+    does not look at the environment.
 
     Raises ConfigError for a setting that cannot be used, TypeError for one of the wrong type. A resolver may
     be used from any thread and any greenlet; `close` it, or use it in a `with` statement.
