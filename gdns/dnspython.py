@@ -176,7 +176,7 @@ class _Explicit(Resolver):
         super().__init__(
             servers, timeout=timeout, attempts=attempts, search=(), ndots=1, edns=False, cache=False
         )
-        self._overrides["rotate"] = rotate
+        self._own_settings["rotate"] = rotate
 
     def retire(self) -> None:
         """Close as soon as what is under way has ended."""
