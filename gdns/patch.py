@@ -41,8 +41,7 @@ def patch_socket(*, create_connection: bool = False) -> Switch:
 
     To be called before or after `gevent.monkey.patch_all()`, with or without gevent, and likewise with
     eventlet, once that is imported. Called again it returns the same switch, and patches what has been loaded
-    since. Modules that have done `from socket import
-    getaddrinfo` before keep what they have.
+    since. Modules that have done `from socket import getaddrinfo` before keep what they have.
     """
     global _in_force
     with lock:
