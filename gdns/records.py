@@ -84,7 +84,6 @@ __all__ = [
     "canonical_name",
     "edns_extras",
     "flag_extras",
-    "is_rdtype",
     "read_message",
     "resolve",
     "resolve_address",
@@ -367,15 +366,6 @@ def flag_extras(flags: int | None) -> Extras:
         "authentic_data": bool(flags & dns.flags.AD),
         "checking_disabled": bool(flags & dns.flags.CD),
     }
-
-
-def is_rdtype(word: str) -> bool:
-    """Whether a word, such as "MX" or "TYPE65280", is a record type's name."""
-    try:
-        dns.rdatatype.from_text(word)
-    except (DNSException, ValueError):
-        return False
-    return True
 
 
 def read_message(reply: Reply) -> Message | None:
