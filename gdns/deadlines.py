@@ -55,7 +55,7 @@ class Deadlines:
         self._tick = tick
 
     def next_at(self) -> float:
-        """When to call `pop` next; infinity when nothing is kept. May be early, never late by over 4 ms."""
+        """When to call `fallen` next; infinity when nothing is kept. May be early, or late by 4 ms."""
         heap, slots = self._heap, self._slots
         while heap and not slots[heap[0]]:
             self._tick = NONE

@@ -38,8 +38,7 @@ def patch_dnspython() -> Switch:
     those of `gdns.resolve`, which are dnspython's too. The default resolver is `gdns.default_resolver()`,
     unless the program has set it otherwise. An explicit list of servers is asked without a cache of gdns'.
     What the engine cannot do (TSIG, other transports than UDP and TCP, odd flags) dnspython does as before;
-    with GDNS_DISABLE=1 in the environment, everything.
-    `dns.asyncresolver` is left alone.
+    with GDNS_DISABLE=1 in the environment, everything. `dns.asyncresolver` is left alone.
     """
     places = [Place(dns.resolver.Resolver, "resolve", _resolve)]
     present = dns.resolver.default_resolver
@@ -176,7 +175,7 @@ class _Explicit(Resolver):
         super().__init__(
             servers, timeout=timeout, attempts=attempts, search=(), ndots=1, edns=False, cache=False
         )
-        self._overrides["rotate"] = rotate
+        self._own_settings["rotate"] = rotate
 
     def retire(self) -> None:
         """Close as soon as what is under way has ended."""

@@ -1,4 +1,4 @@
-"""The exceptions of gdns, with the tables from outcomes to the numbers of netdb.h."""
+"""The exceptions of gdns, in the numbers and texts of netdb.h."""
 
 from __future__ import annotations
 
@@ -59,18 +59,6 @@ EAI_OF: dict[Status, int] = {
     _outcome.INVALID: EAI_NONAME,
 }
 
-_HOST_ERROR_OF: dict[Status, int] = {
-    _outcome.NODATA: NO_DATA,
-    _outcome.NXDOMAIN: HOST_NOT_FOUND,
-    _outcome.SERVFAIL: TRY_AGAIN,
-    _outcome.REFUSED: TRY_AGAIN,
-    _outcome.FAILED: NO_RECOVERY,
-    _outcome.TIMEOUT: TRY_AGAIN,
-    _outcome.UNREACHABLE: TRY_AGAIN,
-    _outcome.CLOSED: NO_RECOVERY,
-    _outcome.INVALID: HOST_NOT_FOUND,
-}
-
 
 class ConfigError(ValueError):
     """A setting given by the caller that cannot be used; the text names it."""
@@ -125,17 +113,3 @@ class HostError(socket.herror):
     def __init__(self, number: int, outcome: Outcome | None = None) -> None:
         super().__init__(number, HOST_TEXTS[number])
         self.outcome = outcome
-
-
-def as_gaierror(outcome: Outcome) -> GaiError:
-    """The exception with which `getaddrinfo` reports an outcome without addresses."""
-    if outcome.status is _outcome.CLOSED:
-        return ResolverClosed(outcome)
-    return GaiError(EAI_OF[outcome.status], None, outcome)
-
-
-def as_herror(outcome: Outcome) -> HostError | ResolverClosed:
-    """The exception with which `gethostbyaddr` reports an outcome without names."""
-    if outcome.status is _outcome.CLOSED:
-        return ResolverClosed(outcome)
-    return HostError(_HOST_ERROR_OF[outcome.status], outcome)

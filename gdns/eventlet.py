@@ -24,8 +24,8 @@ def install() -> Switch:
 
     That is getaddrinfo, gethostbyname, gethostbyname_ex, gethostbyaddr, getnameinfo and getfqdn of
     `eventlet.green.socket`, of `eventlet.support.greendns` where that is in use, and of `socket` where
-    eventlet has patched that, or will; the last but two eventlet itself leaves to the system's blocking ones.
-    They take and return what those of `socket` do, and are the methods of `gdns.default_resolver()`.
+    eventlet has patched that, or will; eventlet itself leaves gethostbyaddr and getfqdn to the system, which
+    blocks. They take and return what those of `socket` do, and are the methods of `gdns.default_resolver()`.
 
     It makes no difference whether EVENTLET_NO_GREENDNS is set. Called again it takes along what has been
     loaded or patched since. For the methods of sockets, to which hosts may be given by name too, there is

@@ -200,7 +200,7 @@ class _OfGevent(resolver.Resolver):
     """A resolver for which the rest of resolv.conf counts, too, where its servers are replaced."""
 
     def _apply(self, system: Settings) -> Settings:
-        return system._replace(resolv_conf=system.resolv_conf._replace(**self._overrides))  # type: ignore[arg-type]
+        return system._replace(resolv_conf=system.resolv_conf._replace(**self._own_settings))  # type: ignore[arg-type]
 
 
 def _resolver_for(hub: GeventHub) -> resolver.Resolver:

@@ -29,6 +29,15 @@ class LiteralError(enum.Enum):
     SCOPE = "no such scope"  # EAI_NONAME
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an address as inet_pton(3) reads it: without a scope, and IPv4 in four numbers."""
+    try:
+        inet_pton(AF_INET6 if ":" in host else AF_INET, host)
+    except (OSError, ValueError):  # ValueError: non-ASCII, or a NUL
+        return False
+    return True
+
+
 def parse_literal(
     host: str,
     family: int = AF_UNSPEC,

@@ -48,5 +48,5 @@ cdef class Many(Crowd):
     @cython.locals(rdtype=int)
     cdef _put_other(self, item)
     cdef bint _is_to_fill(self) except -1
-    @cython.locals(room=Py_ssize_t, rdtype=int)
+    @cython.locals(room=Py_ssize_t)
     cdef _fill(self)

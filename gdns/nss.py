@@ -100,9 +100,9 @@ class Nss:
 
     `settings` are what the system's files say, with what the caller put over it. `lifetime` caps a look-up,
     in seconds, where the call itself does not. `files` are the calling thread's, unless given. `is_idna2008`
-    says how names beyond ASCII are encoded. `overrides` are asked before all
-    sources. `policy` (`gdns.policy`) is for those who hand addresses out. With `keeps_results`, results are
-    kept as they are handed out, as far as nobody needs to see the calls.
+    says how names beyond ASCII are encoded. `overrides` are asked before all sources. `policy`
+    (`gdns.policy`) is for those who hand addresses out. With `keeps_results`, results are kept as they are
+    handed out, as far as nobody needs to see the calls.
     """
 
     def __init__(

@@ -61,9 +61,8 @@ class Dns:
 
     def __init__(self, stub: Stub, resolv_conf: ResolvConf) -> None:
         self._stub = stub
-        self._own = (
-            stub if isinstance(stub, Stub) else None
-        )  # not one that records, or relays: called directly
+        # to be called directly, as one that records, or relays, cannot be
+        self._own = stub if isinstance(stub, Stub) else None
         self._search = resolv_conf.search
         self._ndots = resolv_conf.ndots
         self._no_tld_query = resolv_conf.no_tld_query

@@ -31,10 +31,6 @@ class Module(NamedTuple):
     name: str
     actions: Actions = (Action.RETURN, Action.CONTINUE, Action.CONTINUE, Action.CONTINUE)
 
-    def after(self, status: Status) -> Action:
-        """What to do when this module's lookup ended so."""
-        return self.actions[status]
-
 
 class NsSwitch(NamedTuple):
     """The modules to ask for hosts, in turn.

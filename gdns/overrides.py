@@ -17,9 +17,8 @@ Host = str | tuple[str, int]  # a host, or a host with the one port it is meant 
 Addresses = str | Sequence[str] | None
 
 Rule = tuple[int | None, tuple[str, ...] | None]  # port (None: any), addresses (None: there is no such name)
-Table = Mapping[
-    str, tuple[Rule, ...]
-]  # by host in lower case without final dot; the first rule that fits counts
+# by host in lower case without final dot; the first rule that fits counts
+Table = Mapping[str, tuple[Rule, ...]]
 
 
 class Overridden(str):

@@ -16,11 +16,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from operator import index
-from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_INET, AF_INET6, inet_pton  # type: ignore[attr-defined]
+from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_INET, AF_INET6  # type: ignore[attr-defined]
 from types import FunctionType
 from typing import Any
 
 from gdns import netdb
+from gdns.literals import is_address
 from gdns.resolver import Resolver, default_resolver
 from gdns.switch import Place, Switch
 from gdns.threads import QuietLock
@@ -41,8 +42,7 @@ def patch_socket(*, create_connection: bool = False) -> Switch:
 
     To be called before or after `gevent.monkey.patch_all()`, with or without gevent, and likewise with
     eventlet, once that is imported. Called again it returns the same switch, and patches what has been loaded
-    since. Modules that have done `from socket import
-    getaddrinfo` before keep what they have.
+    since. Modules that have done `from socket import getaddrinfo` before keep what they have.
     """
     global _in_force
     with lock:
@@ -296,7 +296,7 @@ def _with_address(sock: socket.socket, address: Any) -> Any:
             host = host.encode()  # C does not look at its labels
     else:
         return address
-    if text in SPECIAL_HOSTS or is_literal(text):
+    if text in SPECIAL_HOSTS or is_address(text):
         return address
     family = sock.family
     if family not in (AF_INET, AF_INET6):
@@ -307,11 +307,3 @@ def _with_address(sock: socket.socket, address: Any) -> Any:
         return address  # C refuses that before it looks up anything
     found = resolver_in_force().getaddrinfo(host, None, family)[0][4][0]
     return (str(found), *address[1:])
-
-
-def is_literal(host: str) -> bool:
-    try:
-        inet_pton(AF_INET6 if ":" in host else AF_INET, host)
-    except (OSError, ValueError):
-        return False
-    return True

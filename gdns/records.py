@@ -3,9 +3,9 @@
     resolve ── the names to ask for ── Stub.query ── outcome ── dnspython's Answer, or an exception
 
 The arguments, the answers and the rules are those of `dns.resolver.Resolver`; who is asked, how often and for
-how long is the engine's. Every answer is made of the message as it was received, with the name
-that was asked for spelt as this caller spells it. The hosts file is not read; special-use names (RFC 6761,
-RFC 7686) are answered here, so that they never leave the host.
+how long is the engine's. Every answer is made of the message as it was received, with the name that was asked
+for spelt as this caller spells it. The hosts file is not read; special-use names (RFC 6761, RFC 7686) are
+answered here, so that they never leave the host.
 
 Importing this imports dnspython, which nothing else on the way of a lookup needs.
 """
@@ -84,7 +84,6 @@ __all__ = [
     "canonical_name",
     "edns_extras",
     "flag_extras",
-    "is_rdtype",
     "read_message",
     "resolve",
     "resolve_address",
@@ -155,9 +154,8 @@ class Answer(dns.resolver.Answer):
 
     outcome: Outcome | None = None
     is_authenticated = False
-    rrset = (
-        None  # each has its own: but dnspython's `__getattr__` asks for it before it is there, as in a copy
-    )
+    # each has its own: but dnspython's `__getattr__` asks for it before it is there, as in a copy
+    rrset = None
 
     def take_over(self, outcome: Outcome) -> None:
         """Be the answer that an outcome is: TTL and expiration are what is left, the response as it came.
@@ -368,15 +366,6 @@ def flag_extras(flags: int | None) -> Extras:
         "authentic_data": bool(flags & dns.flags.AD),
         "checking_disabled": bool(flags & dns.flags.CD),
     }
-
-
-def is_rdtype(word: str) -> bool:
-    """Whether a word, such as "MX" or "TYPE65280", is a record type's name."""
-    try:
-        dns.rdatatype.from_text(word)
-    except (DNSException, ValueError):
-        return False
-    return True
 
 
 def read_message(reply: Reply) -> Message | None:

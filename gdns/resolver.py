@@ -205,11 +205,9 @@ class Resolver:
     as `gdns.override` does, for this resolver alone.
 
     `backend` "libc" leaves everything to the system's own resolver, in threads, and so does "auto" where the
-    environment says GDNS_DISABLE=1; the settings of servers, cache and overrides are then of no effect, the
-    policy is still asked, and `resolve` and its relatives raise NotImplementedError. "native" does not look
-    at the environment.
-
-    None means: what resolv.conf says, or glibc's default where `nameservers` are given.
+    environment says GDNS_DISABLE=1; the settings of servers and cache are then of no effect, overrides count
+    and the policy is asked all the same, and `resolve` and its relatives raise NotImplementedError. "native"
+    does not look at the environment.
 
     Raises ConfigError for a setting that cannot be used, TypeError for one of the wrong type. A resolver may
     be used from any thread and any greenlet; `close` it, or use it in a `with` statement.
@@ -244,17 +242,17 @@ class Resolver:
         hub: Hub | None = None,
     ) -> None:
         addresses = None if nameservers is None else _parse_servers("nameservers", nameservers)
-        self._overrides: dict[str, object] = {}
+        self._own_settings: dict[str, object] = {}  # in place of what resolv.conf says
         if timeout is not None:
-            self._overrides["timeout"] = _positive("timeout", timeout)
+            self._own_settings["timeout"] = _positive("timeout", timeout)
         if attempts is not None:
-            self._overrides["attempts"] = _whole("attempts", attempts, 1, 1000)
+            self._own_settings["attempts"] = _whole("attempts", attempts, 1, 1000)
         if ndots is not None:
-            self._overrides["ndots"] = _whole("ndots", ndots, 0, MAX_NDOTS)
+            self._own_settings["ndots"] = _whole("ndots", ndots, 0, MAX_NDOTS)
         if search is not None:
-            self._overrides["search"] = _suffixes(search)
+            self._own_settings["search"] = _suffixes(search)
         if edns is not None:
-            self._overrides["edns0"] = bool(edns)
+            self._own_settings["edns0"] = bool(edns)
         self._lifetime = None if lifetime is None else _positive("lifetime", lifetime)
         if idna not in (2003, 2008):
             raise ConfigError(f"idna: expected 2003 or 2008, not {idna!r}")
@@ -667,7 +665,7 @@ class Resolver:
     def _apply(self, system: Settings) -> Settings:
         """The system's settings with what this resolver was given put over them."""
         base = system.resolv_conf if self._shared.upstreams.addresses is None else ResolvConf()
-        return system._replace(resolv_conf=base._replace(**self._overrides))  # type: ignore[arg-type]
+        return system._replace(resolv_conf=base._replace(**self._own_settings))  # type: ignore[arg-type]
 
     def _for_hub(self, hub: Hub) -> Self:
         """Another resolver, which shares all but its hub, its look-ups and its end with this one."""

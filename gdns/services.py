@@ -30,13 +30,6 @@ class Services:
         name = self._file.current().names.get((port, os.fsencode(protocol)))
         return None if name is None else os.fsdecode(name)
 
-    def protocols(self, name: str) -> tuple[str, ...]:
-        """The protocols a service is offered over, in the order of the lines."""
-        octets = os.fsencode(name)
-        return tuple(
-            os.fsdecode(protocol) for known, protocol in self._file.current().ports if known == octets
-        )
-
 
 class _Table:
     """What one version of the file says."""

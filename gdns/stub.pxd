@@ -44,7 +44,7 @@ cdef class Stub(Turns):
     @cython.locals(stale=Outcome, other_stale=Outcome, began=double, is_on_hub=bint)
     cdef tuple _ask_both(self, Question first, Question second, int wishes, lifetime)
     cdef _cap(self, Flight flight, Outcome stale, double began, lifetime)
-    @cython.locals(outcome=Outcome, other=Question, remaining=double)
+    @cython.locals(outcome=Outcome, remaining=double)
     cdef Outcome _settle(self, Question question, Flight flight, Outcome stale, double began, lifetime)
     @cython.locals(flight=Flight)
     cdef _refresh(self, Question question, int wishes)
@@ -87,7 +87,7 @@ cdef class Stub(Turns):
     @cython.locals(server=Server)
     cdef _on_due(self, Flight flight, double now)
     cdef _fail(self, Flight flight, double now)
-    @cython.locals(attempt=Try, wakes=object)
+    @cython.locals(attempt=Try)
     cdef _land(self, Flight flight, Outcome outcome)
     cdef _on_mishap(self, asker, error)
     cdef _wake_waiters(self, Flight flight)
@@ -100,8 +100,6 @@ cdef class Stub(Turns):
     cdef _probe(self, double now)
     cdef bint _is_busy(self) except -1
     cdef _fall_due(self, item, double now)
-    @cython.locals(server=Server)
     cdef _end_probe(self, Probe probe, Try attempt)
-    cpdef close(self)
 
 cdef object _flight_key(Question question, int wishes)

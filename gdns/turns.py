@@ -1,7 +1,7 @@
 """Runs a stub on its hub: one descriptor to watch, one timer to keep, greenlets to wake in their turn.
 
 Whatever the hub calls begins here and ends in `_deliver`. A stub is told of tries that ended (`_on_end`) and
-of what falls due (`_fall_due`), and says whom to wake; it never switches greenlets itself.
+of what falls due (`_fall_due`), and says whom to wake; it wakes nobody itself, but when it is closed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Tie:
 
 
 class Turns:
-    """What a stub has of its hub. `_is_busy` is for it to say, as `_on_end`, `_fall_due` and `_end` are."""
+    """What a stub has of its hub; the methods that raise NotImplementedError here are for it to write."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -161,7 +161,7 @@ class Turns:
         self._deliver()
 
     def _deliver(self) -> None:
-        """Let c-ares end what has ended, act on it, and run the greenlets that waited for it."""
+        """Let the lane end what has ended, act on it, and run the greenlets that waited for it."""
         now = monotonic()
         ends_at = now + LONGEST_TURN
         is_on_hub = getcurrent() is self.hub.greenlet

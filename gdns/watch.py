@@ -23,7 +23,8 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from gdns.hubs import native
-from gdns.patch import ADDRESS_AT, FEWEST_ARGUMENTS, SPECIAL_HOSTS, is_literal, lock
+from gdns.literals import is_address
+from gdns.patch import ADDRESS_AT, FEWEST_ARGUMENTS, SPECIAL_HOSTS, lock
 from gdns.switch import Place, Switch
 from gdns.threads import members_of, original
 
@@ -168,7 +169,7 @@ def _is_name(host: object) -> bool:
         return True  # an address to be named
     if isinstance(host, (bytes, bytearray)):
         host = bytes(host).decode("ascii", "replace")
-    return isinstance(host, str) and host not in SPECIAL_HOSTS and not is_literal(host)
+    return isinstance(host, str) and host not in SPECIAL_HOSTS and not is_address(host)
 
 
 # --- what Python calls: its functions

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdns.literals import Literal, LiteralError, parse_literal
+from gdns.literals import Literal, LiteralError, is_address, parse_literal
 
 INTERFACES = {"lo": 1, "eth0": 2}
 
@@ -144,3 +144,15 @@ def test_hosts_are_read_as_the_system_reads_them(host, family, mapped):
         assert literal.address == expected[0]
         if literal.family == socket.AF_INET6:
             assert literal.scope_id == expected[3]
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7"])
+def test_what_inet_pton_reads_is_an_address(host):
+    assert is_address(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "www.example", "127.1", "0x7f.1", "fe80::1%lo", "::g", "192.0.2.\u0667", "::1\0"]
+)
+def test_what_inet_pton_does_not_read_is_none(host):
+    assert not is_address(host)

@@ -760,16 +760,6 @@ def test_an_answer_knows_its_outcome_which_pickling_leaves_behind(engine: Engine
     assert copy.rrset == answer.rrset
 
 
-@pytest.mark.parametrize("word", ["A", "aaaa", "NSAP-PTR", "TYPE65280", "AXFR"])
-def test_the_names_of_types_are_known(word: str) -> None:
-    assert records.is_rdtype(word)
-
-
-@pytest.mark.parametrize("word", ["", "www.example", "TYPE", "TYPE65536", "IN"])
-def test_other_words_are_no_types(word: str) -> None:
-    assert not records.is_rdtype(word)
-
-
 def test_the_reply_to_a_failed_lookup_can_be_read_whole(engine: Engine, dns_server: Server) -> None:
     dns_server.fault(None, rcode("SERVFAIL"))
     with pytest.raises(records.NoNameservers) as caught:

@@ -79,12 +79,6 @@ def test_a_port_has_the_name_of_its_first_line(path, port, protocol, name):
     assert Services(path).name(port, protocol) == name
 
 
-def test_a_service_is_offered_over_the_protocols_of_its_lines(path):
-    assert Services(path).protocols("http") == ("tcp", "udp")
-    assert Services(path).protocols("web") == ("tcp",)
-    assert Services(path).protocols("missing") == ()
-
-
 @pytest.mark.parametrize(
     "number", ["08", "0x", "x", "80x", "", "/", "+", "8 0", "80 ", "-80", "4294967296", "9" * 5000]
 )

@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 
 WORKER = "--worker"
 CONCURRENCY = 500
-DONE, SOME_UNASKED, NO_SERVER, NOT_WRITTEN = (
-    0,
-    1,
-    3,
-    3,
-)  # exit statuses; 2 is usage, 128 + the signal an interruption
+# exit statuses; 2 is usage, 128 + the signal an interruption
+DONE, SOME_UNASKED, NO_SERVER, NOT_WRITTEN = 0, 1, 3, 3
 MOST_COMPLAINTS = 10  # lines of the input that are told of one by one
 FEW = 64  # lines taken between two looks at what has landed
 

@@ -39,7 +39,6 @@ LOCAL_RESOLVERS = {
 _KEYWORDS = ("nameserver", "domain", "search", "sortlist", "options")
 _NUMBERED = ("ndots", "timeout", "attempts")
 _MOST = 1 << 20  # octets read of a file
-_DEFAULT = ResolvConf()
 
 
 def examine(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dns.edns import Option
 
     from gdns.outcome import Outcome
+    from gdns.resolver import Resolver
     from gdns.servers import ServerAddress
 
 ANSWERED, NEGATIVE, NO_SERVER = 0, 1, 3  # exit statuses; 2 is usage
@@ -64,18 +65,7 @@ def ask(
     from dns.resolver import NoMetaqueries
 
     from gdns import records
-    from gdns.resolver import Resolver
 
-    is_chosen = request.server is not None or request.family != socket.AF_UNSPEC or request.port is not None
-    resolver = Resolver(
-        [f"{server.transport}://{server}" for server in servers] if is_chosen else None,
-        timeout=request.timeout or resolv_conf.timeout,
-        attempts=request.attempts or resolv_conf.attempts or None,
-        edns=resolv_conf.edns0 if request.edns is None else request.edns,
-        search=None if request.domain is None else [request.domain],
-        ndots=request.ndots,
-        backend="native",
-    )
     failures = (
         records.NXDOMAIN,
         records.NoAnswer,
@@ -84,7 +74,7 @@ def ask(
         records.LifetimeTimeout,
     )
     outcome: Outcome | None
-    with resolver:
+    with _resolver_for(request, servers, resolv_conf) as resolver:
         try:
             answer = resolver.resolve(
                 request.name,
@@ -118,6 +108,22 @@ def ask(
     assert outcome is not None  # it goes with whatever a server was asked for
     message = records.read_message(outcome.reply) if outcome.reply else None
     return Report(request, outcome, message, words)
+
+
+def _resolver_for(request: Request, servers: Sequence[ServerAddress], resolv_conf: ResolvConf) -> Resolver:
+    """A resolver that asks as the request says, and in all else as the system's settings do."""
+    from gdns.resolver import Resolver
+
+    is_chosen = request.server is not None or request.family != socket.AF_UNSPEC or request.port is not None
+    return Resolver(
+        [f"{server.transport}://{server}" for server in servers] if is_chosen else None,
+        timeout=request.timeout or resolv_conf.timeout,
+        attempts=request.attempts or resolv_conf.attempts or None,
+        edns=resolv_conf.edns0 if request.edns is None else request.edns,
+        search=None if request.domain is None else [request.domain],
+        ndots=request.ndots,
+        backend="native",
+    )
 
 
 def _edns_options(request: Request) -> list[Option]:

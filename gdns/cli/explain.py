@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdns.cli.paint import Paint, paint_for, printable, printable_lines
-from gdns.cli.usage import Parser, UsageError, add_color, add_json, count, port, seconds
+from gdns.cli.usage import Parser, UsageError, add_color, add_families, add_json, count, port, seconds
 from gdns.errors import EAI_NODATA, EAI_NONAME
 
 if TYPE_CHECKING:
@@ -106,16 +106,7 @@ def parser() -> Parser:
         epilog="exit status: 0 found; 1 no such name, or no address at it; 2 usage; 3 nobody could say",
     )
     parser.add_argument("words", nargs="*", metavar="[@server] NAME", help="a host, and whom to ask about it")
-    families = parser.add_mutually_exclusive_group()
-    for option, family, version in (("-4", socket.AF_INET, "IPv4"), ("-6", socket.AF_INET6, "IPv6")):
-        families.add_argument(
-            option,
-            dest="family",
-            action="store_const",
-            const=family,
-            default=socket.AF_UNSPEC,
-            help=f"look for {version} addresses only",
-        )
+    add_families(parser, "look for {version} addresses only")
     parser.add_argument("-p", dest="port", type=port, metavar="PORT", help="the server's port")
     parser.add_argument("--timeout", type=seconds, metavar="S", help="seconds for one attempt")
     parser.add_argument("--attempts", type=count, metavar="N", help="times a server is asked")

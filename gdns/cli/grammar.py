@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from gdns.cli import plus, versions
-from gdns.cli.usage import Parser, UsageError, add_color, add_json, count, port, seconds
+from gdns.cli.usage import Parser, UsageError, add_color, add_families, add_json, count, port, seconds
 from gdns.names import reverse_name
 
 CLASSES = ("IN", "CH", "HS")
@@ -245,16 +245,7 @@ def parser(verbs: str = "") -> Parser:
     asked.add_argument("-q", dest="qname", metavar="NAME", help="the name, whatever it reads like")
     asked.add_argument("-p", dest="port", type=port, metavar="PORT", help="the server's port")
     asked.add_argument("-b", dest="source", metavar="ADDRESS[#PORT]", help="send from there")
-    families = asked.add_mutually_exclusive_group()
-    for option, family, version in (("-4", socket.AF_INET, "IPv4"), ("-6", socket.AF_INET6, "IPv6")):
-        families.add_argument(
-            option,
-            dest="family",
-            action="store_const",
-            const=family,
-            default=socket.AF_UNSPEC,
-            help=f"ask only servers with an {version} address",
-        )
+    add_families(asked, "ask only servers with an {version} address")
     asked.add_argument("--tcp", dest="is_tcp", action="store_true", help="over TCP from the start")
     asked.add_argument(
         "--timeout",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +10,7 @@ from gdns import outcome as status
 from gdns.cli.findings import Finding, note, ok, problem
 from gdns.cli.paint import printable
 from gdns.hubs import NativeHub
+from gdns.literals import is_address
 from gdns.names import encode_idna, special_use
 
 if TYPE_CHECKING:
@@ -38,19 +38,9 @@ class Probe:
 
 def question_for(name: str | None) -> tuple[str, str]:
     """What to ask the servers: about a name, or of the root where the name is none for them."""
-    if name is None or _is_literal(name) or special_use(name) is not None:
+    if name is None or is_address(name.partition("%")[0]) or special_use(name) is not None:
         return ".", "NS"
     return name, "A"
-
-
-def _is_literal(name: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, name.partition("%")[0])
-        except (OSError, ValueError):
-            continue
-        return True
-    return False
 
 
 def probe_all(servers: Sequence[ServerAddress], name: str | None, timeout: float) -> list[Probe]:

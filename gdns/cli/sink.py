@@ -23,7 +23,6 @@ class Sink:
         """Raises UsageError for a file that cannot be written, or that is there already."""
         self.path = path
         self.is_file = path != "-"
-        self.repaired = 0  # octets of a line that an earlier run left unfinished
         if not self.is_file:
             self.fd = os.dup(1)
             return
@@ -56,7 +55,6 @@ class Sink:
             end = start
         if end < size:
             os.ftruncate(self.fd, end)
-            self.repaired = size - end
         os.lseek(self.fd, end, os.SEEK_SET)
 
     def write(self, lines: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import socket
 from typing import Any, NoReturn
 
 from gdns.cli.paint import WISHES
@@ -58,6 +59,20 @@ def add_color(group: argparse._ActionsContainer) -> None:
         metavar="WHEN",
         help="auto (on a terminal, unless NO_COLOR is set), always or never",
     )
+
+
+def add_families(group: argparse._ActionsContainer, help: str) -> None:
+    """Let a verb take -4 or -6, for which `help` has a place called `version`."""
+    families = group.add_mutually_exclusive_group()
+    for option, family, version in (("-4", socket.AF_INET, "IPv4"), ("-6", socket.AF_INET6, "IPv6")):
+        families.add_argument(
+            option,
+            dest="family",
+            action="store_const",
+            const=family,
+            default=socket.AF_UNSPEC,
+            help=help.format(version=version),
+        )
 
 
 def add_json(group: argparse._ActionsContainer, help: str = "print one JSON object") -> None:

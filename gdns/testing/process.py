@@ -79,9 +79,7 @@ class Process:
                 pass  # it was gone already
             self._control.close()
             self._control = None
-            with contextlib.suppress(
-                ChildProcessError
-            ):  # a SIGCHLD handler of the program may have reaped it
+            with contextlib.suppress(ChildProcessError):  # a SIGCHLD handler may have reaped it
                 posix.waitpid(self._pid, 0)
 
     def leave_to_parent(self) -> None:
