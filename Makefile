@@ -9,7 +9,6 @@
 # make docs       the pages, in docs/_build/html, and the man page, docs/_build/man/gdns.1
 # make lint       ruff, mypy --strict, and the types beside the compiled modules (stubtest)
 # make packages   the distributions, each used in an empty environment (ARGS=--all for every Python that is found)
-# make coverage   the lines of Python and Cython that the suite runs (takes half an hour; ARGS=tests/... for a part)
 # make changelog  what changes/ would say of the next release (ARGS="--version 0.2.0")
 # PYTHON=python3.12 chooses another interpreter; VENV=... another environment.
 
@@ -22,7 +21,7 @@ ARGS ?=
 # what the extensions are made of; everything else is used where it stands
 SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(wildcard $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd))) setup.py pyproject.toml)
 
-.PHONY: run test lint sanitize bench guard profile fuzz chaos docs packages coverage changelog clean
+.PHONY: run test lint sanitize bench guard profile fuzz chaos docs packages changelog clean
 
 run: $(STAMP)
 	$(BIN)/gdns $(if $(ARGS),$(ARGS),demo)
@@ -42,9 +41,6 @@ lint: $(STAMP)
 
 packages:
 	PYTHON=$(PYTHON) .ci/packages $(ARGS)
-
-coverage: $(STAMP)
-	.ci/coverage $(ARGS)
 
 changelog: $(STAMP)
 	$(BIN)/python -m pip install --quiet towncrier

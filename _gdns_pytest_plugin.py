@@ -59,7 +59,7 @@ def gdns_resolver(dns_server: Server) -> Iterator[Resolver]:
     """A `gdns.Resolver` that asks `dns_server` alone, and knows nothing yet."""
     import gdns
 
-    with gdns.Resolver([dns_server.address]) as resolver:
+    with gdns.Resolver([dns_server.address], timeout=0.5) as resolver:  # a test of a silent server ends soon
         yield resolver
 
 

@@ -9,7 +9,6 @@ from setuptools import Extension, setup
 # Elsewhere, or where it is asked for, gdns is installed without them: the system resolves
 HAS_EXTENSIONS = sys.platform == "linux" and os.environ.get("GDNS_EXTENSIONS", "") != "0"
 
-COVERAGE = os.environ.get("GDNS_COVERAGE", "") == "1"  # lines of the extensions can be traced
 SANITIZE = os.environ.get("GDNS_SANITIZE", "")  # e.g. "address,undefined": see CONTRIBUTING
 
 flags = ["-O2", "-g", "-fvisibility=hidden"]
@@ -25,7 +24,6 @@ def extension(module: str, suffix: str) -> Extension:
         "gdns." + module.replace("/", "."),
         [f"gdns/{module}.{suffix}"],
         extra_compile_args=flags,
-        define_macros=[("CYTHON_TRACE_NOGIL", "1")] if COVERAGE else [],
         extra_link_args=link_flags,
         libraries=["dl"],
     )
@@ -79,14 +77,13 @@ setup(
     ext_modules=HAS_EXTENSIONS
     and cythonize(
         [extension(module, "pyx") for module in MODULES] + [extension(module, "py") for module in COMPILED],
-        build_dir=None if COVERAGE else "build/cython",  # coverage looks for C beside its source
+        build_dir="build/cython",
         nthreads=jobs,
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,
             "binding": False,
             "annotation_typing": False,
-            "linetrace": COVERAGE,
             "freethreading_compatible": True,  # docs/explanation/threads.md says why
         },
     ),

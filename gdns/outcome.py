@@ -190,7 +190,8 @@ class Outcome:
         if self.from_cache:
             words.append(f"from the cache, {self.age:.3f} s old{', stale' if self.is_stale else ''}")
         else:
-            words.append(f"after {self.elapsed:.3f} s and {self.attempts} attempts")
+            tries = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
+            words.append(f"after {self.elapsed:.3f} s and {tries}")
         if self.detail:
             words.append(f"({self.detail})")
         return f"<Outcome {' '.join(words)}>"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import gevent
-import hypothesis
 import pytest
 
 # not left to the entry point, which only an installed gdns has
@@ -20,9 +19,6 @@ from gdns.servers import ServerAddress, Servers
 from gdns.services import Services
 from gdns.stub import Stub
 from gdns.testing import Server
-
-# for runs in which each line takes many times longer (.ci/coverage)
-hypothesis.settings.register_profile("traced", max_examples=5, deadline=None)
 
 MakeNss = Callable[..., Nss]
 

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -271,7 +272,8 @@ def test_a_signal_loses_nothing_that_was_resolved_and_the_run_can_go_on(slow, tm
         process.send_signal(number)
         _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 128 + number
-    assert f"gdns bulk {file} --output {out} --resume".encode() in said
+    words = shlex.join([str(file), f"@{slow.address}", "-o", str(out), "--timeout", "60", "--jobs", jobs])
+    assert f"gdns bulk {words} --resume".encode() in said
     first = records(out.read_bytes())
     assert len(first) == 180
     out.write_bytes(out.read_bytes() + b'{"name":"n0.w.exa')  # as a killed process leaves it
@@ -284,6 +286,26 @@ def test_a_signal_loses_nothing_that_was_resolved_and_the_run_can_go_on(slow, tm
     }
     assert len(slow.questions) == 20
     assert b"180 were there from before" in done.stderr
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_what_no_server_answered_can_be_asked_again(wild, tmp_path, jobs):
+    out = tmp_path / "out"
+    dead = [*COMMAND, "@127.0.0.1:1", "-o", str(out), "--timeout", "0.2", "--retries", "0", "--jobs", jobs]
+    failed = subprocess.run(dead, input=b"a.w.example\nb.w.example\n", capture_output=True, timeout=LIMIT)
+    assert failed.returncode == 3
+    assert b"--resume --retry-failed" in failed.stderr
+    done = bulk(wild, "-o", str(out), "--resume", "--jobs", jobs, names="a.w.example\nb.w.example\n")
+    assert b"2 were there from before" in done.stderr
+    for names in ("a.w.example\nb.w.example\n", "a.w.example\nb.w.example\nc.w.example\n"):
+        options = ["-o", str(out), "--resume", "--retry-failed", "--jobs", jobs]
+        assert bulk(wild, *options, names=names).returncode == 0
+    ended = Counter((record["name"], record["status"]) for record in records(out.read_bytes()))
+    answered = sorted(name for name, status in ended if status == "NOERROR")
+    assert answered == ["a.w.example", "b.w.example", "c.w.example"]
+    assert set(ended.values()) == {1}
+    refused = bulk(wild, "-o", str(out), "--retry-failed", names="")
+    assert (refused.returncode, b"--resume" in refused.stderr) == (2, True)
 
 
 def test_an_output_that_exists_is_neither_overwritten_nor_taken_for_ones_own(wild, tmp_path):

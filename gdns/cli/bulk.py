@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -91,6 +92,9 @@ def parser() -> Parser:
     kept = made.add_argument_group("where the results go")
     kept.add_argument("-o", "--output", default="-", metavar="FILE", help="instead of standard output")
     kept.add_argument("--resume", action="store_true", help="go on with an earlier run's --output")
+    kept.add_argument(
+        "--retry-failed", action="store_true", help="and ask again what has a line with TIMEOUT or ERROR"
+    )
     kept.add_argument("--overwrite", action="store_true", help="write an --output that exists anew")
     kept.add_argument("--no-progress", action="store_true", help="show no progress on a terminal")
     return made
@@ -99,7 +103,8 @@ def parser() -> Parser:
 class Options:
     """What the words of a run say."""
 
-    def __init__(self, given: argparse.Namespace, is_worker: bool) -> None:
+    def __init__(self, given: argparse.Namespace, words: Sequence[str], is_worker: bool) -> None:
+        self.words = words
         files = [word for word in given.words if not word.startswith("@")]
         if len(files) > 1:
             raise UsageError(f"one file of names at a time, not both {files[0]} and {files[1]}")
@@ -107,6 +112,8 @@ class Options:
             raise UsageError("--resume needs the --output of the run that it goes on with")
         if given.resume and given.overwrite:
             raise UsageError("either --resume or --overwrite")
+        if given.retry_failed and not given.resume:
+            raise UsageError("--retry-failed goes with --resume and the --output of an earlier run")
         self.file: str = files[0] if files else "-"
         if self.file == "-" and sys.stdin is not None and sys.stdin.isatty() and not files:
             raise UsageError("no names: name a file, or pipe names in (- reads them from the terminal)")
@@ -119,6 +126,7 @@ class Options:
         self.jobs: int = given.jobs
         self.output: str = given.output
         self.resumes: bool = given.resume
+        self.retries_failed: bool = given.retry_failed
         self.overwrites: bool = given.overwrite
         self.shows_progress = not given.no_progress and not is_worker
         self.is_worker = is_worker
@@ -126,7 +134,7 @@ class Options:
 
 def _read(words: Sequence[str]) -> Options:
     is_worker = list(words[:1]) == [WORKER]  # no option of the command's: `jobs` says so to its processes
-    return Options(parser().parse_intermixed_args(list(words[is_worker:])), is_worker)
+    return Options(parser().parse_intermixed_args(list(words[is_worker:])), words, is_worker)
 
 
 def _rdtypes(given: Sequence[str]) -> dict[str, int]:
@@ -175,7 +183,7 @@ class Run:
         if options.output != "-" and os.path.exists(options.output) and self._is_own_input():
             raise UsageError(f"{options.output} is what is read; choose another --output")
         self.sink = Sink(options.output, options.resumes, options.overwrites)
-        self.done = Done(options.output) if options.resumes else None
+        self.done = Done(options.output, options.retries_failed) if options.resumes else None
         self.complaints = Complaints()
         self.stopped_by = 0  # a signal
         self._report_at = 0.0
@@ -334,7 +342,9 @@ def conclude(
         return 128 + stopped_by
     asked = sum(counts.values()) - counts.get("ILLEGAL_INPUT", 0)
     if asked and counts.get("TIMEOUT", 0) + counts.get("ERROR", 0) == asked:
-        say("no server answered: check the servers with gdns doctor, or name others with @server")
+        say(
+            f"no server answered: check the servers with gdns doctor, or name others with @server{_then(options)}"
+        )
         return NO_SERVER
     return SOME_UNASKED if complaints.total else DONE
 
@@ -343,9 +353,13 @@ def how_to_go_on(options: Options) -> str:
     """What somebody does whose run was stopped."""
     if options.output == "-":
         return "what was resolved is written; with --output FILE it could be gone on with by --resume"
-    if options.file == "-":
-        return f"go on with the same names, and --output {options.output} --resume"
-    return f"go on with: gdns bulk {options.file} --output {options.output} --resume, and the same options"
+    words = [word for word in options.words if word not in ("--resume", "--overwrite")]
+    command = shlex.join(["gdns", "bulk", *words, "--resume"])
+    return f"go on with the same names, and {command}" if options.file == "-" else f"go on with: {command}"
+
+
+def _then(options: Options) -> str:
+    return "" if options.output == "-" else "; then the same with --resume --retry-failed"
 
 
 @contextmanager

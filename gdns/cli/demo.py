@@ -150,5 +150,5 @@ def parser() -> Parser:
     parser.add_argument(
         "--names", type=count, default=3000, metavar="N", help="how many lookups (default: 3000)"
     )
-    parser.add_argument("--zones", metavar="DIR", help="a folder of zone files (default: fixtures/zones)")
+    parser.add_argument("--zones", metavar="DIR", help="a folder of zone files (default: some of our own)")
     return parser

@@ -79,7 +79,7 @@ def run(options: Options) -> int:
     """Do the run of `gdns bulk --jobs`; its exit status. Raises what a run in one process raises."""
     source = Source(options.file)
     sink = Sink(options.output, options.resumes, options.overwrites)
-    done = Done(options.output) if options.resumes else None
+    done = Done(options.output, options.retries_failed) if options.resumes else None
     workers: list[Worker] = []
     dealer = Dealer(options, source, sink, done, workers)
     with _signals(dealer):

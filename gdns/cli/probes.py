@@ -118,7 +118,7 @@ def findings(probe: Probe, where: str) -> list[Finding]:
 def _dead(probe: Probe, where: str, facts: dict[str, Any]) -> Finding:
     outcome = probe.udp if probe.udp is not None else probe.tcp
     if "refused" in outcome.detail.lower():
-        todo = f"nothing listens there: start the server, or name another one ({where})"
+        todo = f"nothing listens there: start the server, or name another one in place of {where}"
     elif outcome.status is status.UNREACHABLE:
         todo = f"there is no way to it from here: see `ip route get {probe.server.host}`, or mend {where}"
     else:

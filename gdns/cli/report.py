@@ -82,6 +82,8 @@ def failure(report: Report, servers: Sequence[str]) -> str:
     """Why there is no answer, in one sentence, and what to do next; `servers` are all that could be asked."""
     request, outcome = report.request, report.outcome
     name = printable(request.name)
+    if outcome.status is status.NXDOMAIN and name.endswith((".in-addr.arpa.", ".ip6.arpa.")):
+        return f"{name}: no such name (NXDOMAIN); the hosts file may know the address: see `getent hosts`"
     if outcome.status is status.NXDOMAIN:
         return f"{name}: no such name (NXDOMAIN); `gdns explain` shows what else the system would try"
     if outcome.status is status.NODATA:

@@ -9,6 +9,7 @@ from typing import IO
 
 from gdns.cli.usage import UsageError
 
+FAILED = ("TIMEOUT", "ERROR")  # the statuses of questions that no server has answered
 TAIL = 1 << 16  # octets looked at for the end of the last whole line
 
 
@@ -84,9 +85,10 @@ class Done:
     with other names than those of the earlier run it does.
     """
 
-    def __init__(self, path: str) -> None:
-        """Raises UsageError for a file that is no output of `gdns bulk`."""
+    def __init__(self, path: str, without_failed: bool = False) -> None:
+        """`without_failed` leaves out what no server answered. Raises UsageError for no output of ours."""
         self.path = path
+        self._without_failed = without_failed
         self.skipped = 0
         self.unreadable = 0  # lines that are no results
         self._ahead: Counter[tuple[str, str]] = Counter()
@@ -112,7 +114,10 @@ class Done:
             self._number += 1
             try:
                 record = json.loads(line)
-                return str(record["name"]), str(record["type"])
+                question = str(record["name"]), str(record["type"])
+                if self._without_failed and record.get("status") in FAILED:
+                    continue
+                return question
             except (ValueError, TypeError, KeyError):
                 self.unreadable += 1
                 if self._number == 1:
