@@ -342,9 +342,8 @@ def conclude(
         return 128 + stopped_by
     asked = sum(counts.values()) - counts.get("ILLEGAL_INPUT", 0)
     if asked and counts.get("TIMEOUT", 0) + counts.get("ERROR", 0) == asked:
-        say(
-            f"no server answered: check the servers with gdns doctor, or name others with @server{_then(options)}"
-        )
+        todo = "check the servers with gdns doctor, or name others with @server"
+        say(f"no server answered: {todo}{_then(options)}")
         return NO_SERVER
     return SOME_UNASKED if complaints.total else DONE
 
