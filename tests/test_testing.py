@@ -26,7 +26,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.reversename
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import gdns.testing.server
@@ -454,6 +454,8 @@ def test_any_bytes_are_answered_or_ignored(wire: bytes, has_question: bool) -> N
 
 
 @given(st.lists(st.binary(min_size=1, max_size=63), max_size=3))
+@example([b"\0", b"*"])
+@example([b"*"])
 def test_any_name_can_be_asked_for_and_is_logged_in_presentation_form(labels: list[bytes]) -> None:
     name = dns.name.Name([*labels, b"example", b""])
     responder = Responder()
@@ -462,7 +464,8 @@ def test_any_name_can_be_asked_for_and_is_logged_in_presentation_form(labels: li
     (packet,) = responder.respond(asked.to_wire(), "udp", 5353)
     reply = dns.message.from_wire(packet.wire)
     assert asked.is_response(reply)
-    assert bool(reply.answer) == bool(labels)
+    # nothing is below a wildcard but what has been put there (RFC 4592, section 2.2.1)
+    assert bool(reply.answer) == (labels == [b"*"] or bool(labels) and labels[-1] != b"*")
     (logged,) = responder.log
     assert dns.name.from_text(logged.qname).labels == name.labels
 

@@ -49,8 +49,11 @@ said = gevent.spawn(fetch).get()
 
 @pytest.mark.parametrize(
     ("program", "hosts"),
-    [(SESSIONS, 10), (POOL, 10), (GREQUESTS, 1)],
-    ids=["requests", "urllib3", "grequests"],
+    [
+        pytest.param(SESSIONS, 10, id="requests"),
+        pytest.param(POOL, 10, id="urllib3"),
+        pytest.param(GREQUESTS, 1, id="grequests", marks=needs("grequests")),
+    ],
 )
 def test_fifty_gets_ask_once_for_each_host_and_stop_nobody(run_app, names, web, program, hosts):
     done = run_app(program, web)
