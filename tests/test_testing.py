@@ -465,7 +465,7 @@ def test_any_name_can_be_asked_for_and_is_logged_in_presentation_form(labels: li
     reply = dns.message.from_wire(packet.wire)
     assert asked.is_response(reply)
     # nothing is below a wildcard but what has been put there (RFC 4592, section 2.2.1)
-    assert bool(reply.answer) == (labels == [b"*"] or bool(labels) and labels[-1] != b"*")
+    assert bool(reply.answer) == (labels == [b"*"] or (bool(labels) and labels[-1] != b"*"))
     (logged,) = responder.log
     assert dns.name.from_text(logged.qname).labels == name.labels
 
