@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import pty
 import resource
 import shlex
@@ -15,19 +16,23 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+import dns.flags
 import dns.message
 import dns.query
 import dns.rdatatype
+import dns.rrset
 import pytest
 
+from gdns.cli.bulk import MOST_COMPLAINTS
 from gdns.cli.progress import summary
 from gdns.cli.sink import Done, Sink
 from gdns.cli.source import Source
 from gdns.cli.usage import UsageError
-from gdns.testing import Server, delay, rcode, silent
+from gdns.testing import LoggedQuery, Server, delay, rcode, silent
 
 COMMAND = [sys.executable, "-m", "gdns", "bulk"]
 LIMIT = 60.0  # seconds
+WRITE = {"x86_64": 1}.get(platform.machine(), 64)  # the number of write(2), the second that of newer machines
 
 
 @pytest.fixture
@@ -126,6 +131,38 @@ def test_octets_that_json_or_a_name_must_escape_come_back_whole(dns_server):
     assert (answers["CAA"]["tag"], answers["CAA"]["value"]) == ("issue", 'ca\\"x')
 
 
+def test_all_sections_are_written_and_what_has_no_name_of_its_own(dns_server):
+    dns_server.add(
+        "null.example. 60 MX 0 .",
+        r"null.example. 60 TYPE65280 \# 3 010203",
+        *(f"big.example. 60 A 192.0.{number // 250}.{number % 250}" for number in range(1200)),
+        "odd.example. 60 A 192.0.2.1",
+    )
+    dns_server.fault("odd.example.", rcode("DSOTYPENI"))
+    done = bulk(dns_server, names="null.example MX\nnull.example TYPE65280\nbig.example A\nodd.example A\n")
+    found = {(record["name"], record["type"]): record for record in records(done.stdout)}
+    assert found["null.example", "MX"]["data"]["answers"][0]["answer"] == "."
+    assert found["null.example", "TYPE65280"]["data"]["answers"][0]["answer"] == r"\# 3 010203"
+    assert len(found["big.example", "A"]["data"]["answers"]) == 1200
+    assert found["odd.example", "A"]["status"] == "RCODE11"
+
+
+def test_additional_records_and_edns_are_written_where_a_server_sends_them():
+    def with_additionals(query: LoggedQuery) -> bytes:
+        asked = dns.message.make_query(query.name, query.rdtype, id=query.id)
+        reply = dns.message.make_response(asked)
+        reply.use_edns(0, dns.flags.DO, 1232)
+        reply.additional.append(dns.rrset.from_text("ns.example.", 60, "IN", "A", "192.0.2.53"))
+        return reply.to_wire()
+
+    with Server(handler=with_additionals) as server:
+        (record,) = records(bulk(server, names="www.example\n").stdout)
+    assert record["data"]["additionals"] == [
+        {"type": "A", "class": "IN", "name": "ns.example", "ttl": 60, "answer": "192.0.2.53"},
+        {"type": "EDNS0", "flags": "do", "udpsize": 1232, "version": 0},
+    ]
+
+
 def test_several_types_and_lines_with_types_of_their_own(wild):
     done = bulk(wild, "-t", "A", "-t", "aaaa", names="a.w.example\nb.w.example TXT\n\n# c.w.example\n")
     assert Counter((record["name"], record["type"]) for record in records(done.stdout)) == {
@@ -195,6 +232,7 @@ def test_a_file_without_a_last_newline_and_with_windows_ends_is_read(wild, tmp_p
         ["--concurrency", "100000", "-"],
         ["--jobs", "0", "-"],
         ["--resume", "-"],
+        ["--resume", "--overwrite", "--output", "out", "-"],
         ["@not an address", "-"],
         ["--output", "/nowhere/out", "-"],
         ["--such", "-"],
@@ -206,6 +244,32 @@ def test_words_that_cannot_be_used_are_exit_status_2_with_a_sentence(words):
     assert done.stderr.startswith(b"gdns")
     assert b"Traceback" not in done.stderr
     assert done.stdout == b""
+
+
+def test_a_terminal_gives_names_only_where_that_is_asked_for():
+    reader, writer = pty.openpty()
+    done = subprocess.run(COMMAND, stdin=writer, capture_output=True, timeout=LIMIT)
+    os.close(reader)
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"no names: name a file, or pipe names in" in done.stderr
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_the_names_are_not_overwritten_by_what_comes_of_them(wild, tmp_path, jobs):
+    file = tmp_path / "names"
+    file.write_text("a.w.example\n")
+    done = bulk(wild, str(file), "--output", str(file), "--overwrite", "--jobs", jobs)
+    assert done.returncode == 2
+    assert b"is what is read; choose another --output" in done.stderr
+    assert file.read_text() == "a.w.example\n"
+
+
+def test_of_many_bad_lines_the_first_are_told_and_all_are_records(wild):
+    done = bulk(wild, names="a..b\n" * (MOST_COMPLAINTS + 5))
+    assert [record["status"] for record in records(done.stdout)] == ["ILLEGAL_INPUT"] * (MOST_COMPLAINTS + 5)
+    assert done.stderr.count(b"gdns: line ") == MOST_COMPLAINTS
+    assert done.stderr.count(b"more lines like these are only in the output") == 1
 
 
 def test_results_come_while_the_names_still_do(wild):
@@ -286,6 +350,59 @@ def test_a_signal_loses_nothing_that_was_resolved_and_the_run_can_go_on(slow, tm
     }
     assert len(slow.questions) == 20
     assert b"180 were there from before" in done.stderr
+
+
+def test_without_a_file_a_run_that_was_stopped_says_that_one_would_let_it_go_on(slow):
+    with subprocess.Popen(
+        [*COMMAND, f"@{slow.address}", "--timeout", "60"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(listed(1).encode())
+        process.stdin.flush()
+        slow.wait_for_query()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 128 + signal.SIGINT
+    assert b"with --output FILE it could be gone on with by --resume" in said
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_second_signal_ends_a_run_whose_lines_nobody_takes(wild, tmp_path, jobs):
+    file = tmp_path / "names"
+    file.write_text(listed(3000))
+    with subprocess.Popen(
+        [*COMMAND, str(file), f"@{wild.address}", "--jobs", jobs], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        while not waits_in_write(process.pid):
+            assert process.poll() is None
+            sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        while is_pending(process.pid, signal.SIGINT) or not waits_in_write(process.pid):
+            sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait(LIMIT) == 128 + signal.SIGINT
+    assert b"Traceback" not in said
+
+
+def waits_in_write(pid: int) -> bool:
+    """Whether the process is in a write(2) of more than an eventfd takes (proc_pid_syscall(5))."""
+    words = Path(f"/proc/{pid}/syscall").read_text().split()
+    return words[0] == str(WRITE) and int(words[3], 16) > 8
+
+
+def is_pending(pid: int, number: int) -> bool:
+    """Whether the process has not yet been told of a signal that was sent to it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return any(
+        int(words[1], 16) >> (number - 1) & 1
+        for words in map(str.split, status.splitlines())
+        if words[0] in ("SigPnd:", "ShdPnd:")
+    )
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -402,8 +519,8 @@ def test_a_process_that_dies_is_told_of(wild, tmp_path):
 # --- what is shown
 
 
-@pytest.mark.parametrize("has_rich", [True, False])
-def test_progress_is_shown_on_a_terminal_only(wild, tmp_path, has_rich):
+@pytest.mark.parametrize(("has_rich", "jobs"), [(True, "1"), (False, "1"), (True, "2")])
+def test_progress_is_shown_on_a_terminal_only(wild, tmp_path, has_rich, jobs):
     environ = dict(os.environ, TERM="xterm", COLUMNS="100")
     if not has_rich:
         (tmp_path / "rich.py").write_text("raise ImportError")
@@ -414,7 +531,7 @@ def test_progress_is_shown_on_a_terminal_only(wild, tmp_path, has_rich):
     for words in ([], ["--no-progress"]):
         reader, writer = pty.openpty()
         with subprocess.Popen(
-            [*COMMAND, str(file), f"@{wild.address}", "--rate", "200", *words],
+            [*COMMAND, str(file), f"@{wild.address}", "--rate", "200", "--jobs", jobs, *words],
             stdout=subprocess.DEVNULL,
             stderr=writer,
             env=environ,

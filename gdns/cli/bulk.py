@@ -174,25 +174,24 @@ def asked_by(line: Line, rdtypes: Mapping[str, int]) -> list[Asked]:
     return [Asked(rdtype_text(number), number)]
 
 
+def opened(options: Options) -> tuple[Source, Sink, Done | None]:
+    """Where names come from, where lines go, and what an earlier run has done. Raises UsageError."""
+    source = Source(options.file, options.is_worker)
+    if options.output != "-" and source.is_same(options.output):
+        raise UsageError(f"{options.output} is what is read; choose another --output")
+    sink = Sink(options.output, options.resumes, options.overwrites)
+    return source, sink, Done(options.output, options.retries_failed) if options.resumes else None
+
+
 class Run:
     """One process' run: reads, asks, writes."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.source = Source(options.file, options.is_worker)
-        if options.output != "-" and os.path.exists(options.output) and self._is_own_input():
-            raise UsageError(f"{options.output} is what is read; choose another --output")
-        self.sink = Sink(options.output, options.resumes, options.overwrites)
-        self.done = Done(options.output, options.retries_failed) if options.resumes else None
+        self.source, self.sink, self.done = opened(options)
         self.complaints = Complaints()
         self.stopped_by = 0  # a signal
         self._report_at = 0.0
-
-    def _is_own_input(self) -> bool:
-        try:
-            return os.path.samestat(os.fstat(self.source.fd), os.stat(self.options.output))
-        except OSError:
-            return False
 
     def run(self) -> int:
         from gdns._ndjson import Writer

@@ -21,15 +21,15 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from gdns.cli.bulk import DONE, NO_SERVER, SOME_UNASKED, WORKER, Complaints, asked_by, conclude, say
+from gdns.cli.bulk import DONE, NO_SERVER, SOME_UNASKED, WORKER, Complaints, asked_by, conclude, opened, say
 from gdns.cli.progress import INTERVAL, Progress
-from gdns.cli.sink import Done, Sink
-from gdns.cli.source import Source
 
 if TYPE_CHECKING:
     from io import FileIO
 
     from gdns.cli.bulk import Options
+    from gdns.cli.sink import Done, Sink
+    from gdns.cli.source import Source
 
 BLOCK = 256  # lines dealt at a time
 READ = 1 << 16  # octets
@@ -77,11 +77,8 @@ class Worker:
 
 def run(options: Options) -> int:
     """Do the run of `gdns bulk --jobs`; its exit status. Raises what a run in one process raises."""
-    source = Source(options.file)
-    sink = Sink(options.output, options.resumes, options.overwrites)
-    done = Done(options.output, options.retries_failed) if options.resumes else None
     workers: list[Worker] = []
-    dealer = Dealer(options, source, sink, done, workers)
+    dealer = Dealer(options, *opened(options), workers)
     with _signals(dealer):
         try:
             for _ in range(options.jobs):

@@ -58,6 +58,13 @@ class Source:
         self._lines: deque[str] = deque()
         self._rest = b""
 
+    def is_same(self, path: str) -> bool:
+        """Whether the file at `path` is what is read; False where there is none."""
+        try:
+            return os.path.samestat(os.fstat(self.fd), os.stat(path))
+        except OSError:
+            return False
+
     @property
     def is_over(self) -> bool:
         """Whether every line has been taken."""
