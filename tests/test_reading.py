@@ -83,6 +83,31 @@ def test_a_damaged_one_fails_as_it_fails_in_dnspython(seed, at, octets, cut):
     assert result(partial(read_message, wire, lambda: None)) == result(partial(dns.message.from_wire, wire))
 
 
+def with_additional(wire: bytes, record: bytes) -> bytes:
+    """The message with one more record at its end."""
+    return wire[:10] + (int.from_bytes(wire[10:12]) + 1).to_bytes(2) + wire[12:] + record
+
+
+TSIG_DATA = b"\x04hmac\0" + bytes(6) + b"\x01\x2c" + b"\0\0" + b"\0\x07" + bytes(4)
+TSIG = b"\x03key\0" + b"\x00\xfa" + b"\x00\xff" + bytes(4) + len(TSIG_DATA).to_bytes(2) + TSIG_DATA
+
+
+@pytest.mark.parametrize(
+    ("spoil", "refusal"),
+    [
+        (lambda wire: wire + b"x", dns.message.TrailingJunk),
+        (lambda wire: with_additional(wire, b"\0\x00\x29\x04\xd0" + bytes(6)), dns.message.BadEDNS),
+        (lambda wire: with_additional(wire, TSIG), dns.message.UnknownTSIGKey),
+        (lambda wire: with_additional(with_additional(wire, TSIG), TSIG), dns.message.BadTSIG),
+    ],
+    ids=["octets behind", "two OPT", "TSIG", "two TSIG"],
+)
+def test_what_a_message_must_not_hold_is_refused_as_dnspython_refuses_it(spoil, refusal):
+    wire = spoil(reply(1, 80))
+    assert result(partial(dns.message.from_wire, wire)) is refusal
+    assert result(partial(read_message, wire, lambda: None)) is refusal
+
+
 def test_small_messages_are_left_to_dnspython():
     pauses: list[None] = []
     assert read_message(reply(1, 5), lambda: pauses.append(None)).answer is not None

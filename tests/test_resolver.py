@@ -458,6 +458,15 @@ def test_settings_of_cache_and_domains_are_refused_by_name(settings, complaint):
     assert complaint in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("domains", "complaint"),
+    [([("corp.example", ["192.0.2.1"])], "expected a dict, not list"), ({b"corp": []}, "as str, not bytes")],
+)
+def test_domains_of_another_type_are_refused_by_it(domains, complaint):
+    with pytest.raises(TypeError, match=complaint):
+        Resolver(domains=domains)
+
+
 def test_idna_2008_is_to_be_had_on_request(dns_server, runner):
     dns_server.add("xn--fuball-cta.example. 60 A 192.0.2.8", "fussball.example. 60 A 192.0.2.3")
     servers = [dns_server.address]
