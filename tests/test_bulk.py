@@ -374,7 +374,9 @@ def test_a_second_signal_ends_a_run_whose_lines_nobody_takes(wild, tmp_path, job
     file = tmp_path / "names"
     file.write_text(listed(3000))
     with subprocess.Popen(
-        [*COMMAND, str(file), f"@{wild.address}", "--jobs", jobs], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, str(file), f"@{wild.address}", "--jobs", jobs],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         while not waits_in_write(process.pid):
             assert process.poll() is None
