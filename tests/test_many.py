@@ -10,14 +10,16 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
+from socket import AF_INET
 from threading import Thread
 from time import monotonic, sleep
 
+import dns.name
 import gevent
 import pytest
 
 import gdns
-from gdns import ConfigError, Resolver, ResolverClosed
+from gdns import ConfigError, GaiError, Resolver, ResolverClosed
 from gdns._wire import Question
 from gdns.flight import Ask, Crowd
 from gdns.many import Result
@@ -25,7 +27,7 @@ from gdns.outcome import Status
 from gdns.pace import BURST, Pace
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
-from gdns.testing import Server, delay, rcode, silent, truncated
+from gdns.testing import FakeClock, Server, delay, rcode, silent, truncated
 
 WILD = {"*.w.example.": {"A": "192.0.2.7"}, "example.": {}}
 
@@ -104,6 +106,74 @@ def test_special_use_names_never_leave_and_names_beyond_ascii_are_encoded(resolv
     assert results["x.onion"].status is Status.NXDOMAIN
     assert results["münchen.example"].addresses == ("192.0.2.9",)
     assert [name for name, _ in dns_server.questions] == ["xn--mnchen-3ya.example."]
+
+
+def test_a_question_may_be_a_name_of_dnspythons(resolver, run_all):
+    asked = dns.name.from_text("n1.w.example.")
+    (results,) = run_all([lambda: list(resolver.resolve_many([asked, (asked, "AAAA")]))])
+    assert {result.question: result.outcome.addresses for result in results} == {
+        asked: ("192.0.2.7",),
+        (asked, "AAAA"): (),
+    }
+
+
+def test_questions_of_a_domain_with_servers_of_its_own_go_there(dns_server, run_all):
+    dns_server.add("*.w.example. 60 A 192.0.2.7")
+    with (
+        Server({"*.corp.example.": {"A": "192.0.2.8"}}) as other,
+        Resolver([dns_server.address], domains={"corp.example": [other.address]}) as resolver,
+    ):
+        asked = [*names(20), *(f"n{number}.corp.example" for number in range(20))]
+        (results,) = run_all([lambda: dict(resolver.resolve_many(asked))])
+        assert {results[name].addresses for name in asked[:20]} == {("192.0.2.7",)}
+        assert {results[name].addresses for name in asked[20:]} == {("192.0.2.8",)}
+        assert (dns_server.query_count, other.query_count) == (20, 20)
+
+
+def test_whoever_joined_a_question_that_ran_out_of_time_asks_it_again(dns_server, runner):
+    dns_server.add("*.w.example. 60 A 192.0.2.7")
+    dns_server.fault("n0.w.example.", silent(), times=1)
+    with Resolver([dns_server.address], timeout=0.4, attempts=1, hub=runner.hub) as resolver:
+        first = runner.spawn(lambda: resolver.lookup("n0.w.example", AF_INET, lifetime=5.0))
+        dns_server.wait_for_query(sleep=runner.sleep)
+        many = runner.spawn(lambda: list(resolver.resolve_many(names(1))))
+        runner.join([many], 30)
+        ((_, outcome),) = many.get()
+        assert outcome.status is Status.ANSWER
+        runner.join([first], 30)
+        with pytest.raises(GaiError):
+            first.get()
+    assert dns_server.query_count == 2
+
+
+def test_what_may_be_served_stale_comes_where_no_server_answers(dns_server, run_all):
+    dns_server.add("*.w.example. 60 A 192.0.2.7")
+    with (
+        Resolver([dns_server.address], timeout=0.1, attempts=1, serve_stale=3600) as resolver,
+        FakeClock(resolver) as clock,
+    ):
+        run_all([lambda: resolver.lookup("n0.w.example", AF_INET)])
+        clock.advance(61)
+        dns_server.fault(None, silent())
+        (results,) = run_all([lambda: dict(resolver.resolve_many(names(2)))])
+    assert results["n0.w.example"].is_stale
+    assert results["n0.w.example"].addresses == ("192.0.2.7",)
+    assert results["n1.w.example"].status is Status.TIMEOUT
+
+
+def test_the_hubs_own_greenlet_cannot_take_results(dns_server, runner):
+    raised: list[BaseException] = []
+    with Resolver([dns_server.address], hub=runner.hub) as resolver:
+
+        def on_the_hub() -> None:
+            try:
+                list(resolver.resolve_many(names(1)))
+            except RuntimeError as error:
+                raised.append(error)
+
+        runner.hub.call_soon(on_the_hub)
+        runner.sleep(0.01)
+    assert ["hub greenlet" in str(error) for error in raised] == [True]
 
 
 def test_the_same_question_in_flight_is_asked_once(resolver, dns_server, run_all):
@@ -409,6 +479,21 @@ def test_closing_the_resolver_yields_what_was_under_way_as_closed_and_raises(dns
     runner.join([task], 30.0)
     assert [result.outcome.status for result in results] == [Status.CLOSED]
     assert len(raised) == 1
+
+
+def test_questions_that_close_the_resolver_are_the_last(resolver, run_all):
+    def questions() -> Iterator[str]:
+        yield "n0.w.example"
+        resolver.close()
+        yield from names(3)
+
+    results: list[Result] = []
+
+    def consume() -> None:
+        with pytest.raises(ResolverClosed):
+            results.extend(resolver.resolve_many(questions()))
+
+    run_all([consume])
 
 
 def test_another_hub_than_the_first_is_refused(resolver, run_all):
