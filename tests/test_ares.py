@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -147,6 +148,36 @@ def test_a_library_that_will_not_do_is_refused_saying_what_was_found_and_what_is
     assert str(library) in last
     assert "GDNS_LIBCARES" in last
     assert complaint in last
+
+
+LOADER = (Path(__file__).parent.parent / "gdns" / "_libcares.pyx").read_text()
+SYMBOLS = re.findall(r"ares_\w+", LOADER.partition("symbols = [")[2].partition("]")[0])
+VERSION = 'const char* ares_version(int* n) { *n = 0x012209; return "1.34.9"; }'
+
+
+def build(library: Path, source: str, *words: str | Path) -> None:
+    command = ["cc", "-shared", "-fPIC", "-o", library, "-x", "c", "-", "-x", "none", *words]
+    subprocess.run(command, input=source, text=True, check=True)
+
+
+def test_a_library_whose_functions_are_those_of_another_is_refused(tmp_path):
+    others = [name for name in SYMBOLS if name != "ares_version"]
+    build(tmp_path / "libinner.so", "".join(f"void {name}(void) {{}}\n" for name in others))
+    build(tmp_path / "libouter.so", VERSION, "-Wl,--no-as-needed", tmp_path / "libinner.so")
+    done = run_import(GDNS_LIBCARES=str(tmp_path / "libouter.so"))
+    assert done.returncode == 1
+    assert f"{others[0]} comes from another library" in done.stderr
+
+
+def test_a_library_that_does_not_start_is_named_with_its_own_word(tmp_path):
+    init = "int ares_library_init(int flags) { return 15; }"
+    strerror = 'const char* ares_strerror(int status) { return "no luck"; }'
+    known = ("ares_version", "ares_library_init", "ares_strerror")
+    rest = [f"void {name}(void) {{}}" for name in SYMBOLS if name not in known]
+    build(tmp_path / "libill.so", "\n".join([VERSION, init, strerror, *rest]))
+    done = run_import(GDNS_LIBCARES=str(tmp_path / "libill.so"))
+    assert done.returncode == 1
+    assert f"c-ares 1.34.9 in {tmp_path}/libill.so does not start: no luck" in done.stderr
 
 
 def test_loading_does_not_import_pycares():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import gdns
 from gdns import patch
-from gdns.contrib.psycopg import with_hostaddr
+from gdns.contrib.psycopg import patch_psycopg, with_hostaddr
 
 
 @pytest.fixture(autouse=True)
@@ -73,10 +75,14 @@ def test_a_host_that_cannot_be_found_is_no_secret_of_libpqs():
         with_hostaddr(host="none.example")
 
 
-def test_a_connection_string_is_read_as_libpq_reads_it():
-    pytest.importorskip(
-        "psycopg2", reason="psycopg2 is not installed: it is in the extra `integration`, which CI installs"
-    )
+MISSING = "is not installed: it is in the extra `integration`, which CI installs"
+
+
+@pytest.mark.parametrize("module", ["psycopg2", "psycopg"])
+def test_a_connection_string_is_read_as_libpq_reads_it(module, monkeypatch):
+    pytest.importorskip(module, reason=f"{module} {MISSING}")
+    if module == "psycopg":
+        monkeypatch.delitem(sys.modules, "psycopg2", raising=False)  # the reader of who has only the newer
     found = with_hostaddr("postgresql://me@one.example:5433/shop?connect_timeout=3", password="word")
     assert found == {
         "user": "me",
@@ -87,3 +93,21 @@ def test_a_connection_string_is_read_as_libpq_reads_it():
         "connect_timeout": "3",
         "password": "word",
     }
+
+
+def test_the_one_that_is_installed_is_patched(monkeypatch):
+    psycopg = pytest.importorskip("psycopg", reason=f"psycopg {MISSING}")
+    monkeypatch.setitem(sys.modules, "psycopg2", None)  # as if it were missing (import's own word for it)
+    before = psycopg.connect
+    with patch_psycopg():
+        assert psycopg.connect is not before
+        with pytest.raises(psycopg.OperationalError, match="could not translate host name"):
+            psycopg.connect("host=none.example")
+    assert psycopg.connect is before
+
+
+def test_patching_where_neither_is_installed_says_so(monkeypatch):
+    for module in ("psycopg", "psycopg2"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match="neither psycopg2 nor psycopg is installed"):
+        patch_psycopg()

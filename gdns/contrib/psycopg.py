@@ -111,7 +111,7 @@ _NOT_LIBPQ = {  # what psycopg's connect takes for itself
 
 
 def _parsed(conninfo: str) -> dict[str, Any]:
-    if "psycopg2" in sys.modules:
+    if sys.modules.get("psycopg2") is not None:
         return dict(sys.modules["psycopg2"].extensions.parse_dsn(conninfo))
     from psycopg.conninfo import conninfo_to_dict
 
