@@ -500,6 +500,45 @@ def test_a_policy_that_waits_does_so_in_the_greenlet_of_the_caller(dns_server, r
 # Errors
 
 
+def test_an_error_that_comes_at_once_is_that_of_a_blocking_connect(resolver, spawned):
+    errors = []
+    for connect in (resolver.create_connection, socket.create_connection):
+        with pytest.raises(OSError, match=r"\[Errno") as caught:  # TCP knows no broadcast
+            spawned(lambda connect=connect: connect(("255.255.255.255", 80), 5.0))
+        errors.append(caught.value.errno)
+    assert errors[0] == errors[1]
+
+
+def test_without_a_descriptor_left_it_says_so(net):
+    net.listen("127.0.0.1")
+    program = f"""if True:
+        import errno, os, resource
+        import gdns
+        address = ("127.0.0.1", {net.port})
+        gdns.create_connection(address).close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        taken = []
+        try:
+            while True:
+                taken.append(os.dup(0))
+        except OSError:
+            pass
+        try:
+            gdns.create_connection(address)
+        except OSError as error:
+            print(errno.errorcode[error.errno], *error.__notes__, sep="; ")
+        os.close(taken.pop())
+        try:
+            gdns.create_connection(address)
+        except OSError as error:
+            print(errno.errorcode[error.errno])
+    """
+    assert run(program).splitlines() == [
+        f"EMFILE; while connecting to 127.0.0.1, port {net.port}",
+        "EMFILE",  # a socket could be made, the set that watches it not
+    ]
+
+
 def test_the_last_error_is_raised_and_names_the_address(resolver, net, spawned):
     net.listen("127.0.0.9")  # for a port that is free elsewhere
     with resolver.override({"www.example": ["127.0.0.1", "127.0.0.2"]}):

@@ -503,6 +503,11 @@ def test_a_connection_is_made_to_what_the_system_finds(runner, run_all):
             (made,) = run_all([lambda host=host: resolver.create_connection((host, port), 5.0)])
             assert made.getpeername()[1] == port
             made.close()
+        (made,) = run_all(
+            [lambda: resolver.create_connection(("127.0.0.1", port), 5.0, source_address=("localhost", 0))]
+        )
+        assert made.getsockname()[0] == "127.0.0.1"
+        made.close()
         with resolver.override({("api.example", port): ["127.0.0.2", "127.0.0.1"]}):
             (made,) = run_all([lambda: resolver.create_connection(("api.example", port), 5.0)])
             assert made.getpeername() == ("127.0.0.1", port)
@@ -529,6 +534,7 @@ def test_all_of_this_works_without_the_extensions():
                 function("api.example")
             except gdns.AddressRefused as error:
                 print(error.host, error.addresses)
+        print(resolver.flush(), gdns.flush("own.example"), resolver.stats(), gdns.stats())
     print(gdns.Resolver.__module__)
     """
     done = run(program)
@@ -537,5 +543,6 @@ def test_all_of_this_works_without_the_extensions():
         "127.0.0.1 5.0",
         "('8.8.8.8',)",
         *["api.example ('127.0.0.1',)"] * 3,
+        "0 0 {} {}",
         "gdns.system",
     ], done.stderr
