@@ -263,6 +263,7 @@ def patched(dns_server):
         (b"127.0.0.1", 0),
         (bytearray(b"localhost"), 0),
         ("none.invalid", 0),
+        ("none.invalid", "80"),
         ("local\0host", 0),
     ],
     ids=repr,
@@ -376,3 +377,38 @@ except (urllib3.exceptions.HTTPError, OSError) as error:
 """
     )
     assert run(program) == ["127.0.0.1 True", "ConnectTimeoutError True"]
+
+
+def test_urllib3s_own_word_for_no_timeout_and_bad_options_end_well(run):
+    pytest.importorskip("urllib3", reason="urllib3 is not installed: it is in the extra `integration`")
+    program = (
+        "import urllib3.util.connection\n"
+        + NATIVE.replace("patch_socket()", "patch_socket(create_connection=True)")
+        + CONNECT
+        + """
+create = urllib3.util.connection.create_connection
+sock = create(("www.example", port))
+print(sock.gettimeout())
+sock.close()
+before = len(os.listdir("/proc/self/fd"))
+try:
+    create(("www.example", port), socket_options=[(socket.IPPROTO_TCP, -1, 1)])
+except OSError:
+    print(len(os.listdir("/proc/self/fd")) - before)
+"""
+    )
+    assert run(program) == ["None", "0"]
+
+
+def test_gevents_sendmsg_may_be_told_the_address_by_keyword(run):
+    program = (
+        GEVENT_UNPATCHED
+        + """
+there = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+there.bind(("127.0.0.1", 0))
+here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+here.sendmsg([b"abc"], address=("www.example", there.getsockname()[1]))
+print(there.recv(3))
+"""
+    )
+    assert run(program) == ["b'abc'"]
