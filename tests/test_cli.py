@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dns.edns
 import dns.message
+import dns.name
 import dns.rrset
 import pytest
 
@@ -33,6 +34,7 @@ from gdns.outcome import Outcome
 from gdns.resolvconf import ResolvConf
 from gdns.testing import Server, cookies, rcode, silent, truncated
 from tests.command import call
+from tests.test_records import serving
 from tests.test_system import WITHOUT_EXTENSIONS
 
 ROOT = Path(__file__).parent.parent
@@ -528,6 +530,7 @@ def test_the_reply_of_a_server_in_trouble_is_printed_although_it_is_no_answer(dn
         ["www.example", "-6"],
         ["www.example", "--attempts", "5000"],
         ["www.example", "--frobnicate"],
+        ["www.example", "+subnet=192.0.2.0/33"],
         ["mx"],
     ],
     ids=ascii,
@@ -666,6 +669,45 @@ def test_dnssec_and_edns_are_asked_for(dns_server: Server) -> None:
     assert "; EDNS: version: 0, flags:; udp:" in call(at, "www.example", "+edns").out
     assert "EDNS" not in call(at, "www.example", "+noedns").out
     assert [query.edns for query in dns_server.queries] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("word", "subnet"),
+    [("192.0.2.9/24", "192.0.2.0/24"), ("2001:db8::/56", "2001:db8::/56"), ("0", "0.0.0.0/0")],
+)
+def test_edns_options_are_sent_and_those_that_come_back_are_printed(word: str, subnet: str) -> None:
+    seen: list[list[str]] = []
+
+    def respond(query: dns.message.Message, transport: str) -> dns.message.Message:
+        kept = [option for option in query.options if option.otype != dns.edns.OptionType.COOKIE]
+        seen.append([option.to_text() for option in kept])
+        response = dns.message.make_response(query)
+        address, _, bits = subnet.partition("/")
+        response.use_edns(
+            0,
+            options=[
+                dns.edns.GenericOption(dns.edns.OptionType.NSID, b"ns1\x07"),
+                dns.edns.ECSOption(address, int(bits), 20),
+                dns.edns.EDEOption(65000),
+                dns.edns.GenericOption(65001, b"a\x1b"),
+                dns.edns.GenericOption(65002, b""),
+                dns.edns.ReportChannelOption(dns.name.from_text("agent.example.")),
+            ],
+        )
+        return response
+
+    with serving(respond) as server:
+        done = run(f"@{server}", "www.example", "+nsid", f"+subnet={word}", "+notcp")
+    assert seen == [["NSID ", f"ECS {subnet} scope/0"]]
+    section = done.stdout.partition(";; OPT PSEUDOSECTION:\n")[2].partition(";; QUESTION")[0]
+    assert section.splitlines()[1:] == [
+        '; NSID: 6e 73 31 07 ("ns1.")',
+        f"; CLIENT-SUBNET: {subnet}/20",
+        "; EDE: 65000",
+        '; OPT=65001: 61 1b ("a.")',
+        "; OPT=65002",
+        "; REPORTCHANNEL agent.example.",
+    ]
 
 
 def test_flags_search_list_and_source_port_are_those_asked_for(dns_server: Server) -> None:

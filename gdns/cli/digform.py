@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -77,13 +76,15 @@ def _header(message: Message, wire: bytes, paint: Paint) -> str:
 
 
 def _opt(message: Message) -> Iterator[str]:
+    from dns.edns import GenericOption
+
     do = " do" if message.ednsflags & 0x8000 else ""
     yield f"; EDNS: version: {message.edns}, flags:{do}; udp: {message.payload}"
     for option in message.options:
         wire = option.to_wire() or b""
         match int(option.otype):
             case 3:  # RFC 5001
-                yield f"; NSID: {wire.hex(' ')} ({json.dumps(printable(wire.decode('latin-1')))})"
+                yield f"; NSID{_octets(wire)}"
             case 8:  # RFC 7871
                 words = option.to_text().split()
                 yield f"; CLIENT-SUBNET: {words[1]}/{words[2].removeprefix('scope/')}"
@@ -92,17 +93,23 @@ def _opt(message: Message) -> Iterator[str]:
             case 15:  # RFC 8914
                 code, text = int.from_bytes(wire[:2]), wire[2:].decode("utf-8", "replace").rstrip("\0")
                 yield f"; EDE: {code}{_ede_name(code)}{f': ({printable(text)})' if text else ''}"
+            case number if type(option) is GenericOption:
+                yield f"; OPT={number}{_octets(wire)}"
             case _:
                 yield f"; {printable(option.to_text())}"
+
+
+def _octets(wire: bytes) -> str:
+    """Octets as dig shows those of an option: as numbers, and as letters where they are any."""
+    letters = "".join(chr(octet) if 0x20 <= octet < 0x7F else "." for octet in wire)
+    return f': {wire.hex(" ")} ("{letters}")' if wire else ""
 
 
 def _ede_name(code: int) -> str:
     from dns.edns import EDECode
 
-    try:
-        return f" ({EDECode(code).name.replace('_', ' ').title().replace('Dnssec', 'DNSSEC')})"
-    except ValueError:
-        return ""
+    name = EDECode(code).name  # its number where dnspython knows none
+    return "" if name.isdigit() else f" ({name.replace('_', ' ').title().replace('Dnssec', 'DNSSEC')})"
 
 
 # Where the columns begin, as dig has them: TTL, class, type, data
