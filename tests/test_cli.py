@@ -465,6 +465,11 @@ def test_of_the_configured_servers_only_those_of_the_family_are_asked(family: in
     assert [server.host for server in servers] == hosts
 
 
+def test_a_port_of_its_own_is_that_of_the_configured_servers() -> None:
+    servers = servers_for(None, socket.AF_UNSPEC, 5353, ResolvConf(nameservers=("192.0.2.1", "2001:db8::1")))
+    assert list(map(str, servers)) == ["192.0.2.1:5353", "[2001:db8::1]:5353"]
+
+
 def test_a_special_use_name_is_answered_without_a_server(dns_server: Server) -> None:
     done = run(f"@{dns_server.address}", "localhost")
     assert done.returncode == 0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
 from gdns import hubs
-from gdns.cli import advisories, configuration, doctor, probes
+from gdns.cli import advisories, configuration, doctor, probes, versions
 from gdns.cli.findings import Finding, Level
 from gdns.servers import ServerAddress
 from gdns.testing import Server, cookies, over_tcp, over_udp, rcode, silent, with_edns
@@ -231,6 +233,13 @@ def test_an_old_c_ares_is_a_problem_for_each_advisory(monkeypatch: pytest.Monkey
     assert all(finding.todo.startswith("pip install -U pycares") for finding in found)
 
 
+def test_a_c_ares_newer_than_gdns_knows_is_no_problem_but_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gdns.cli.versions.cares", lambda: ("1.99.0", "/lib/libcares.so.2"))
+    (finding,) = doctor.c_ares()
+    assert finding.level is Level.NOTE
+    assert f"knows of advisories against c-ares up to {advisories.KNOWN_TO}" in finding.text
+
+
 def test_no_c_ares_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> tuple[str, str]:
         raise ImportError("none found")
@@ -247,6 +256,18 @@ def test_programs_on_gevent_that_do_not_use_gdns_are_told_how() -> None:
     idle = of(doctor.hubs({}), "gevent ")
     assert "set GEVENT_RESOLVER=gdns.gevent.Resolver" in idle.todo
     assert of(doctor.hubs({"GEVENT_RESOLVER": "gdns.gevent.Resolver"}), "gevent ").level is Level.OK
+
+
+def test_hubs_that_are_not_installed_are_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(package: str) -> str:
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr("gdns.cli.versions.version", missing)
+    assert [finding.text for finding in doctor.hubs({})][:2] == [
+        "gevent is not installed",
+        "eventlet is not installed",
+    ]
+    assert "pycares not installed" in versions.text()
 
 
 # The whole
@@ -341,3 +362,44 @@ def test_gdns_and_the_systems_resolver_are_compared() -> None:
     assert second.startswith(("0\n", "1\n") if "problem" in first else "0\n"), first
     assert "[Errno -2] Name or service not known, as the system's resolver says" in second
     assert done.stdout.endswith("status 1\n")
+
+
+DIFFERENT = """
+import sys
+from collections import Counter
+from gdns.cli import main, namespace
+from gdns.testing import Server
+ANSWERS = {
+    "order.example.": (["192.0.2.7", "192.0.2.8"], ["192.0.2.8", "192.0.2.7"]),
+    "other.example.": (["192.0.2.7"], ["192.0.2.8"]),
+}
+asked = Counter()
+def answer(query):
+    if query.name not in ANSWERS or query.rdtype != "A":
+        return None
+    asked[query.name] += 1
+    return {"A": ANSWERS[query.name][asked[query.name] % 2]}  # one to gdns, the other to the system
+try:
+    namespace.enter()
+    server = Server({"example.": {}}, handler=answer, port=53).start()
+    namespace.point_system_at_loopback()
+except OSError:
+    sys.exit(99)
+with server:
+    for words in (["order.example"], ["other.example"], ["@192.0.2.53", "www.example"]):
+        print("status", main(["doctor", *words, "--timeout", "5"]))
+"""
+
+
+def test_answers_that_differ_are_told_and_servers_out_of_reach() -> None:
+    done = subprocess.run([sys.executable, "-c", DIFFERENT], capture_output=True, text=True, timeout=60)
+    if done.returncode == 99:
+        pytest.skip("namespaces are refused here")
+    assert done.returncode == 0, done.stderr
+    order, other, unreachable, _ = done.stdout.split("status ")
+    assert re.search(
+        r"note     order.example: (\S+), (\S+), the system's resolver in the order \2, \1\n", order
+    )
+    assert re.search(r"problem  other.example: gdns says (\S+), the system's resolver (?!\1)\S+\n", other)
+    assert "ask both again, `gdns explain other.example` and `getent ahosts other.example`" in other
+    assert "there is no way to it from here: see `ip route get 192.0.2.53`" in unreachable
