@@ -371,3 +371,17 @@ def test_it_holds_no_more_than_it_may_and_counts_what_it_holds(uses, most):
     assert [entry.qname for entry in cache.dump()] == [f"n{number}.example." for number in order]
     cache.flush()
     assert cache.octets == 0
+
+
+def test_a_lease_of_what_was_thrown_out_since_counts_and_harms_nothing(clock):
+    cache = Cache(clock=clock)
+    keep(cache)
+    question = Question("www.example.", A)
+    entry = cache.find(question, 0)
+    lease = cache.lease(question, 0, entry)
+    cache.note_uses((lease,))
+    assert (cache.hits, cache.dump()[0].hits) == (1, 1)
+    cache.flush()
+    cache.note_uses((lease,))
+    assert (cache.hits, len(cache)) == (2, 0)
+    assert cache.lease(question, 0, entry) is None

@@ -53,6 +53,17 @@ def test_without_multi_the_first_line_of_the_family_counts(family, address):
     assert hit.aliases == (("A1", "a2") if family != INET6 else ())
 
 
+def test_more_names_than_are_remembered_are_found(tmp_path):
+    lines = {f"n{number}.example": f"192.0.{number >> 8}.{number & 255}" for number in range(1500)}
+    file = tmp_path / "hosts"
+    file.write_text("".join(f"{address} {name}\n" for name, address in lines.items()))
+    hosts = HostsFile(file)
+    for _ in range(2):
+        assert {name: hosts.addresses(name).addresses for name in lines} == {
+            name: (address,) for name, address in lines.items()
+        }
+
+
 def test_multi_may_be_changed_with_host_conf():
     hosts = HostsFile(ODDITIES)
     assert len(hosts.addresses("a.example").addresses) == 6

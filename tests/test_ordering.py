@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdns.gaiconf import GaiConf, parse_gai_conf
-from gdns.ordering import Policy, Source, apply_sortlist, order
+from gdns.ordering import Policy, Source, apply_sortlist, deciding_rule, order
 
 V4 = Source("192.0.2.1", 24)
 V6 = Source("2001:db8::1", 64)
@@ -44,6 +44,8 @@ def test_a_rule_prefers_one_wherever_it_stood(rule, better, worse):
     policy = Policy()
     assert order([better, worse], source_of, policy) == [better, worse], rule
     assert order([worse, better], source_of, policy) == [better, worse], rule
+    for pair in ((better, worse), (worse, better)):
+        assert deciding_rule(*pair, source_of, policy)[0] == int(rule.partition(":")[0])
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,7 @@ def test_a_rule_looks_at_the_source(rule, better, worse):
     sources = {"2001:db8:1::1": better, "2001:db8:1::2": worse}
     for destinations in itertools.permutations(sources):
         assert order(destinations, sources.get, Policy()) == ["2001:db8:1::1", "2001:db8:1::2"], rule
+        assert deciding_rule(*destinations, sources.get, Policy())[0] == int(rule.partition(":")[0])
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,20 @@ def test_rule_9_between_families_is_left_to_glibcs_merge_sort():
         "192.0.2.200",
         "2001:db8::9",
     ]
+
+
+def test_where_no_rule_prefers_one_that_is_said():
+    assert deciding_rule("2001:db8::9", "2001:db8::9", source_of, Policy())[0] == 10
+
+
+def test_more_networks_and_sources_than_are_remembered_are_judged_as_few():
+    addresses = [f"2001:{number:x}::1" for number in range(1, 5000)]
+    deprecated = {*addresses[0::2]}
+    sources = {address: Source(address, 64, is_deprecated=address in deprecated) for address in addresses}
+    policy = Policy()
+    for _ in range(2):
+        in_order = order([*addresses, "::1"], {**sources, "::1": Source("::1", 128)}.get, policy)
+        assert in_order == ["::1", *addresses[1::2], *addresses[0::2]]
 
 
 def test_another_source_is_another_verdict():

@@ -60,6 +60,11 @@ def test_many_addresses_cost_no_descriptors(sources):
     assert os.listdir("/proc/self/fd") == before
 
 
+def test_more_destinations_than_are_remembered_have_their_sources(sources):
+    asked = [f"127.1.{number >> 8}.{number & 255}" for number in range(5000)]
+    assert {sources.source_of(address).address for address in asked} == {"127.0.0.1"}
+
+
 def test_an_answer_is_kept_for_a_second(sources, clock):
     first = sources.source_of("127.0.0.1")
     clock.now += 0.9

@@ -425,6 +425,25 @@ def test_an_idle_stub_does_not_keep_its_hub_from_finishing(make_stub, dns_server
     assert gevent.wait(timeout=3), "the hub still waits for something"
 
 
+def test_the_hubs_own_greenlet_cannot_wait_for_what_others_ask_either(stub, runner, dns_server):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    dns_server.fault("www.example.", delay(0.1))
+    caught = []
+
+    def on_the_hub() -> None:
+        try:
+            stub.query(question())
+        except RuntimeError as error:
+            caught.append(str(error))
+
+    task = runner.spawn(lambda: stub.query(question()))
+    dns_server.wait_for_query(sleep=runner.sleep)
+    runner.hub.call_soon(on_the_hub)
+    runner.join([task], 30)
+    assert task.get().addresses == ("192.0.2.7",)
+    assert ["hub" in text for text in caught] == [True]
+
+
 def test_a_question_from_the_hubs_own_greenlet_is_refused_and_not_sent(stub, runner, dns_server):
     caught = []
 
