@@ -375,6 +375,58 @@ def test_the_policy_sees_the_host_as_asked_for_and_each_address_once(guarded, dn
     assert sorted(seen) == [("WWW.example", "192.0.2.1"), ("WWW.example", "2001:db8::1")]
 
 
+def run_in_a_system_of(folder, texts, program):
+    """Run a program in a mount namespace whose /etc has files with these texts."""
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    mounts = [f"mount --bind {folder / name} /etc/{name}" for name in texts]
+    return subprocess.run(
+        [
+            *("unshare", "-m" if os.geteuid() == 0 else "-Urm", "sh", "-c"),
+            " && ".join([*mounts, 'exec $0 -c "$1"']),
+            *(sys.executable, program),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"LC_ALL": "C.UTF-8", "HOSTALIASES": "/nowhere"},
+    )
+
+
+@pytest.mark.skipif(not world.is_permitted(), reason="mount namespaces cannot be made here")
+def test_every_function_has_what_the_system_brings_judged(tmp_path):
+    """A name without a dot is left to the system where HOSTALIASES is set, whose file may have another."""
+    program = """if True:
+        import socket, gdns
+        from gdns import policy
+        resolver = gdns.Resolver(["127.0.0.1:1"], policy=policy.deny(["10.0.0.0/8"]))
+        for function in (
+            lambda host: [info[3:] for info in resolver.getaddrinfo(host, 80, 0, 1, 0, socket.AI_CANONNAME)],
+            resolver.lookup, resolver.gethostbyname, resolver.gethostbyname_ex,
+            lambda host: resolver.gethostbyaddr(host)[0],
+        ):
+            for host in ("both", "inside"):
+                try:
+                    print(function(host))
+                except gdns.AddressRefused as error:
+                    print(error.host, error.addresses)
+    """
+    texts = {
+        "hosts": "10.0.0.1 both\n192.0.2.8 both\n10.0.0.2 inside\n",
+        "nsswitch.conf": "hosts: dns files\n",
+        "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+    }
+    done = run_in_a_system_of(tmp_path, texts, program)
+    refused = "inside ('10.0.0.2',)"
+    assert done.stdout.splitlines() == [
+        *("[('both', ('192.0.2.8', 80))]", refused),
+        *("('192.0.2.8',)", refused),
+        *("192.0.2.8", refused),
+        *("('both', [], ['192.0.2.8'])", refused),
+        *("both", refused),
+    ], done.stderr
+
+
 @pytest.mark.skipif(not world.is_permitted(), reason="mount namespaces cannot be made here")
 def test_what_the_system_brings_is_judged(tmp_path, dns_server):
     """`AI_IDN` with octets beyond ASCII is left to the system, whose hosts file here has the name."""
@@ -393,20 +445,11 @@ def test_what_the_system_brings_is_judged(tmp_path, dns_server):
         except gdns.AddressRefused as error:
             print(error.addresses)
     """
-    hosts = tmp_path / "hosts"
-    hosts.write_text("192.0.2.7 xn--bcher-kva.example\n2001:db8::7 xn--bcher-kva.example\n")
-    nsswitch = tmp_path / "nsswitch.conf"
-    nsswitch.write_text("hosts: files\n")
-    command = (
-        f'mount --bind {hosts} /etc/hosts && mount --bind {nsswitch} /etc/nsswitch.conf && exec $0 -c "$1"'
-    )
-    done = subprocess.run(
-        ["unshare", "-m" if os.geteuid() == 0 else "-Urm", "sh", "-c", command, sys.executable, program],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
-    )
+    texts = {
+        "hosts": "192.0.2.7 xn--bcher-kva.example\n2001:db8::7 xn--bcher-kva.example\n",
+        "nsswitch.conf": "hosts: files\n",
+    }
+    done = run_in_a_system_of(tmp_path, texts, program)
     assert sorted(done.stdout.splitlines()[0].split()) == ["192.0.2.7", "2001:db8::7"], done.stderr
     assert done.stdout.splitlines()[1:] == ["('xn--bcher-kva.example', '2001:db8::7')", "('192.0.2.7',)"], (
         done.stderr
