@@ -3,6 +3,7 @@
 # make bench      beside its peers; writes docs/performance.md (ARGS=--quick: under three minutes, to build/)
 # make guard      instructions of a look-up, against what they were (ARGS=--update)
 # make profile    where the time of one look-up goes
+# make coverage   which lines the tests run, in Python and Cython; writes docs/coverage.md (half an hour)
 # make sanitize   the C boundary under AddressSanitizer and UBSan (ARGS=--long for everything)
 # make fuzz       octets nobody would send, for longer   (ARGS="--seconds 600 --seed 7")
 # make chaos      a storm of 20,000 look-ups on each hub  (ARGS="--seed 7")
@@ -21,7 +22,7 @@ ARGS ?=
 # what the extensions are made of; everything else is used where it stands
 SOURCES := $(wildcard gdns/*.pyx gdns/*.pxd gdns/hubs/*.pxd $(wildcard $(patsubst %.pxd,%.py,$(wildcard gdns/*.pxd gdns/hubs/*.pxd))) setup.py pyproject.toml)
 
-.PHONY: run test lint sanitize bench guard profile fuzz chaos docs packages changelog clean
+.PHONY: run test lint coverage sanitize bench guard profile fuzz chaos docs packages changelog clean
 
 run: $(STAMP)
 	$(BIN)/gdns $(if $(ARGS),$(ARGS),demo)
@@ -45,6 +46,9 @@ packages:
 changelog: $(STAMP)
 	$(BIN)/python -m pip install --quiet towncrier
 	$(BIN)/towncrier build --draft $(ARGS)
+
+coverage: $(STAMP)
+	.ci/coverage $(ARGS)
 
 sanitize: $(STAMP)
 	.ci/sanitize $(ARGS)

@@ -17,6 +17,9 @@ if SANITIZE:
     flags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
     flags += ["--param=asan-stack=0"]  # greenlet copies whole stacks, red zones and all
     link_flags = [f"-fsanitize={SANITIZE}"]
+if os.environ.get("GDNS_COVERAGE"):  # counts which lines ran: .ci/coverage builds a copy of the tree so
+    flags = ["-O0", "-g", "--coverage"]
+    link_flags = ["--coverage", "-Wl,-u,__gcov_dump"]  # to be called where a process ends by _exit
 
 
 def extension(module: str, suffix: str) -> Extension:

@@ -26,7 +26,7 @@ from gdns.hubs import native
 from gdns.literals import is_address
 from gdns.patch import ADDRESS_AT, FEWEST_ARGUMENTS, SPECIAL_HOSTS, lock
 from gdns.switch import Place, Switch
-from gdns.threads import members_of, original
+from gdns.threads import members_of, original, start_thread
 
 log = logging.getLogger("gdns")
 
@@ -274,7 +274,7 @@ class _Sampler:
         sampler = cls()
         if sampler._polls and os.path.exists("/proc/self/mem"):
             cls.running = sampler
-            original("_thread", "start_new_thread")(sampler._run, ())
+            start_thread(sampler._run)
 
     def _run(self) -> None:
         while not sys.is_finalizing():

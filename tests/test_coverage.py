@@ -1,0 +1,71 @@
+"""The page of what the tests run names every module, and counts statements as they run."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+from tests.covered import compiled, functions, modules, page
+
+ROOT = Path(__file__).parent.parent
+
+SOURCE = '''\
+cdef class Shelf:
+    """Where books stand."""
+
+    def find(
+        self, title,
+    ):
+        if title:
+            return self.of(
+                title
+            )
+        raise KeyError
+
+if TYPE_CHECKING:
+    import books
+
+cdef int count(list books) except? -1:
+    return len(books)
+'''
+
+
+def test_the_page_names_every_module_and_none_that_is_gone():
+    named = set(
+        re.findall(r"^\| `([\w/]+\.\w+)` \|", (ROOT / "docs" / "coverage.md").read_text(), re.MULTILINE)
+    )
+    every = set(modules.compiled()) | set(modules.interpreted())
+    assert every - named == set()
+    assert [
+        module for module in named - every if not (module.endswith(".pxd") and (ROOT / module).exists())
+    ] == []
+
+
+def test_a_statement_counts_where_it_begins_and_heads_and_docstrings_do_not():
+    lines = {
+        1: True,
+        2: True,
+        4: True,
+        7: True,
+        8: False,
+        9: False,
+        11: True,
+        13: True,
+        14: False,
+        16: True,
+        17: False,
+    }
+    assert compiled.folded(lines, SOURCE) == {7: True, 8: False, 11: True, 17: False}
+
+
+def test_the_lines_that_never_ran_are_told_with_their_text(tmp_path):
+    (tmp_path / "shelf.pyx").write_text(SOURCE)
+    lines = {"shelf.pyx": {7: True, 8: False, 11: False, 17: True}}
+    assert page.never(lines, tmp_path) == (
+        "shelf.pyx:8:             return self.of(\nshelf.pyx:11:         raise KeyError\n"
+    )
+
+
+def test_the_examples_hold():
+    assert [doctest.testmod(module).failed for module in (compiled, functions)] == [0, 0]
