@@ -374,3 +374,77 @@ def test_an_allocation_that_fails_while_replies_are_dealt_with_leaves_nobody_wai
     assert result["ended"][how] > 0
     assert result["descriptors"] == 0
     assert result["steps"] > 5
+
+
+CROWD = """
+import json, os, select, sys, time
+import gdns.turns
+from gdns import Resolver
+from gdns.hubs import NativeHub
+
+address, amount = sys.argv[1], 20
+hub = NativeHub.of_this_thread()
+hub.handle_error = lambda context, error: None if isinstance(error, MemoryError) else os._exit(3)
+turn_length = gdns.turns.LONGEST_TURN
+ended, lost, steps, quiet = {}, [], 0, 0
+
+def fail(call, nth):
+    gdns.turns.LONGEST_TURN = -1  # wakes nobody: greenlet ends the process where it has no memory to switch
+    try:
+        fail_memory(nth, 1)
+        call()
+    except MemoryError:
+        pass
+    finally:
+        spare_memory()
+        gdns.turns.LONGEST_TURN = turn_length
+
+for nth in range(1, 600):
+    hits()
+    results, same = [], []
+    with Resolver([address], timeout=0.1, attempts=1, cache=False, hub=hub) as resolver:
+        stub = resolver._engine().stub
+        names = [f"n{nth}-{number}.example" for number in range(5)]
+        many = hub.spawn(lambda: results.extend(resolver.resolve_many(names)))
+        def ask():
+            try:
+                same.append(resolver.lookup(f"s{nth}.example", 2))
+            except OSError as error:
+                same.append(error)
+        tasks = [hub.spawn(ask) for number in range(amount)]
+        hub.call_soon(lambda: hub.call_soon(lambda: None))
+        hub.join(timeout=0)
+        def turn():
+            poll = select.poll()
+            poll.register(stub._sockets.fileno(), select.POLLIN)
+            poll.poll(200)
+            fail(stub._on_ready, nth)
+        hub.call_soon(turn)
+        hub.join(many, *tasks, timeout=5)
+        if not many.ended or not all(task.ended for task in tasks):
+            lost.append(nth)
+    if len(results) != 5 or len(same) != amount:
+        lost.append((nth, len(results), len(same)))
+    for result in results:
+        status = result.outcome.status.value
+        ended[status] = ended.get(status, 0) + 1
+    steps = nth
+    quiet = 0 if hits() else quiet + 1
+    if quiet == 5:
+        break
+print(json.dumps({"lost": lost, "ended": ended, "steps": steps}))
+"""
+
+
+@pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps malloc to itself"
+)
+def test_an_allocation_that_fails_while_replies_to_a_crowd_are_dealt_with_loses_no_result(dns_server):
+    """Of five questions of `resolve_many`, and of twenty greenlets that ask the same: each has its end."""
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    done = failing.run(CROWD, dns_server.address, PYTHONMALLOC="malloc")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["lost"] == []
+    assert result["ended"]["answer"] > 0
+    assert result["steps"] > 5

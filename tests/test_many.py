@@ -208,11 +208,16 @@ def test_a_question_that_others_ask_as_well_is_kept(resolver, dns_server, run_al
     assert [entry.qname for entry in resolver.dump()] == ["n0.w.example."]
 
 
-def test_hooks_and_numbers_see_each_question(resolver, run_all):
+def test_hooks_and_numbers_see_each_question(resolver, dns_server, run_all):
     seen: list[str] = []
-    with resolver.on_outcome(lambda outcome: seen.append(outcome.question.qname)):
+    sent: list[tuple[str, str]] = []
+    with (
+        resolver.on_outcome(lambda outcome: seen.append(outcome.question.qname)),
+        resolver.on_query(lambda question, server: sent.append((question.qname, server))),
+    ):
         run_all([lambda: list(resolver.resolve_many(names(30)))])
     assert sorted(seen) == sorted(f"{name}." for name in names(30))
+    assert sorted(sent) == sorted((f"{name}.", dns_server.address) for name in names(30))
     stats = resolver.stats()
     assert (stats["questions"], stats["sent"], stats["pending"]) == (30, 30, 0)
     assert stats["outcomes"] == {"answer": 30}
@@ -473,11 +478,13 @@ def test_closing_the_resolver_yields_what_was_under_way_as_closed_and_raises(dns
         except ResolverClosed as error:
             raised.append(error)
 
+    seen: list[Status] = []
+    resolver.on_outcome(lambda outcome: seen.append(outcome.status))
     task = runner.spawn(consume)
     runner.sleep(0.05)
     resolver.close()
     runner.join([task], 30.0)
-    assert [result.outcome.status for result in results] == [Status.CLOSED]
+    assert [result.outcome.status for result in results] == seen == [Status.CLOSED]
     assert len(raised) == 1
 
 
