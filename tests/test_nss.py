@@ -103,6 +103,21 @@ def test_a_name_that_a_module_does_not_know_passes_it_by(make_nss, dns_server, t
     assert failure(nss, "www.example") == EAI_NONAME
 
 
+@pytest.mark.skipif(os.path.exists("/run/systemd/resolve"), reason="systemd-resolved runs here")
+def test_modules_that_know_nothing_of_an_address_or_are_not_running_pass_it_by(
+    make_nss, dns_server, tmp_path, monkeypatch
+):
+    for module in ("mdns4_minimal", "libvirt", "resolve"):
+        (tmp_path / f"libnss_{module}.so.2").touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    dns_server.add("1.2.0.192.in-addr.arpa. PTR www.example.", "www.example. A 192.0.2.1")
+    nss = make_nss(nsswitch="hosts: resolve [!UNAVAIL=return] mdns4_minimal libvirt dns\n")
+    assert names(nss, "192.0.2.1").names() == ("www.example", [])
+    assert addresses(nss, "www.example") == ("192.0.2.1",)
+    nss = make_nss(nsswitch="hosts: libvirt [NOTFOUND=return] dns\n")
+    assert names(nss, "192.0.2.1").herrno == HOST_NOT_FOUND
+
+
 def test_a_missing_last_module_makes_a_miss_a_system_error_except_for_gethostbyname(make_nss):
     nss = make_nss(nsswitch="hosts: files dns nosuchmodule\n")
     assert failure(nss, "www.example") == EAI_SYSTEM
@@ -220,6 +235,11 @@ def test_a_dangling_cname_ends_the_search(searching, dns_server):
     )
     assert failure(searching, "www") == EAI_NONAME
     assert failure(searching, "www", AF_INET) == EAI_NODATA
+
+
+def test_a_dangling_cname_is_no_name_where_ipv4_alone_is_asked_for(make_nss, dns_server):
+    dns_server.add("alias.example. CNAME txt.example.", "txt.example. TXT x")
+    assert failure(make_nss(resolv_conf="options no-aaaa\n"), "alias.example") == EAI_NONAME
 
 
 # Two families
@@ -371,6 +391,11 @@ def test_an_address_whose_name_has_other_records_only_has_no_data(make_nss, dns_
     assert names(make_nss(), "192.0.2.1").herrno == NO_DATA
 
 
+def test_an_address_whose_alias_leads_nowhere_has_no_name(make_nss, dns_server):
+    dns_server.add("1.2.0.192.in-addr.arpa. CNAME txt.example.", "txt.example. TXT x")
+    assert names(make_nss(), "192.0.2.1").herrno == HOST_NOT_FOUND
+
+
 def test_the_unspecified_address_is_not_asked_about(make_nss, dns_server):
     assert names(make_nss(), "::").herrno == HOST_NOT_FOUND
     assert dns_server.questions == []
@@ -388,5 +413,9 @@ def test_a_lifetime_caps_all_the_questions_of_a_lookup(make_nss, dns_server):
 
 
 def test_a_lookup_whose_time_is_over_asks_nobody(make_nss, dns_server):
-    assert failure(make_nss(), "www.example", ends_at=time.monotonic() - 1) == EAI_AGAIN
+    nss, over = make_nss(), time.monotonic() - 1
+    assert failure(nss, "www.example", ends_at=over) == EAI_AGAIN
+    assert failure(nss, "www.example", AF_INET6, ends_at=over) == EAI_AGAIN
+    found = nss.address_names("192.0.2.1", inet_pton(AF_INET, "192.0.2.1"), over)
+    assert (type(found), found.herrno) == (Miss, TRY_AGAIN)
     assert dns_server.questions == []

@@ -226,3 +226,11 @@ def test_what_was_sent_long_ago_takes_no_room_in_a_servers_buffer():
     assert fill(server, 10.0 + 3 * BUFFERED_FOR) == FIRST_BURST
     server.in_flight = server.window
     assert fill(server, 99.0) == 0, "the window counts whatever waits"
+
+
+def test_a_server_says_how_it_is_doing():
+    (server,) = Servers([ServerAddress("192.0.2.1")]).all
+    assert repr(server) == f"<Server {server.name}, 0 in flight>"
+    server.note_sent()
+    server.note_failure(1.0)
+    assert repr(server) == f"<Server {server.name} failing, 1 in flight>"

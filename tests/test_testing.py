@@ -429,6 +429,7 @@ def test_what_is_no_query_for_one_name_in_class_in_is_answered_accordingly(dns_s
     assert rcode_of(good[:4] + b"\x00\x02" + good[6:] + good[12:]) == "FORMERR"
     assert rcode_of(good[:-1]) == "FORMERR"
     assert rcode_of(good[:12] + b"\xc0\x0c\x00\x01\x00\x01") == "FORMERR"
+    assert rcode_of(good[:12] + 128 * b"\x01a" + b"\0\x00\x01\x00\x01") == "FORMERR"  # 257 octets
 
 
 def test_replies_and_scraps_get_no_answer(dns_server: Server) -> None:
@@ -884,6 +885,46 @@ server = Server(["www.example. A 192.0.2.7"]).start()
 @pytest.mark.parametrize("end", ["os._exit(7)", "os.kill(os.getpid(), signal.SIGKILL)", "server.close()"])
 def test_it_ends_with_its_parent_however_that_ends(end: str) -> None:
     assert run_script(START + end).stderr == ""
+
+
+def test_a_server_whose_process_was_killed_says_so_and_can_be_closed() -> None:
+    script = (
+        START
+        + """
+from gdns.testing import process
+(child,) = process._running
+os.kill(child._pid, signal.SIGKILL)
+os.waitpid(child._pid, 0)
+for use in (lambda: server.questions, lambda: server.add("x.example. A 192.0.2.8")):
+    try:
+        use()
+    except RuntimeError as error:
+        print(error)
+server.close()
+server.close()
+"""
+    )
+    done = run_script(script)
+    assert done.stdout.splitlines() == ["the server's process has ended; its standard error says why"] * 2
+    assert done.stderr == ""
+
+
+def test_a_process_that_does_not_leave_is_made_to() -> None:
+    script = (
+        START
+        + """
+from gdns.testing import process
+process.PATIENCE = 0.1
+(child,) = process._running
+os.kill(child._pid, signal.SIGSTOP)
+server.close()
+try:
+    os.kill(child._pid, 0)
+except ProcessLookupError:
+    print("gone")
+"""
+    )
+    assert run_script(script).stdout == "gone\n"
 
 
 def test_it_ends_with_its_parent_although_a_fork_lives_on() -> None:

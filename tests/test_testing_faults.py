@@ -644,3 +644,23 @@ def test_a_small_receive_buffer_loses_a_burst() -> None:
     with Server(["*.example. A 192.0.2.7"], receive_buffer=4096) as server:
         datagrams(server, *(f"n{number}.example." for number in range(3000)))
         assert 0 < server.query_count < 3000
+
+
+def test_another_question_than_that_for_the_root_is_for_a_name(dns_server: Server) -> None:
+    dns_server.fault(".", testing.wrong_question())
+    with udp_client(dns_server) as client:
+        client.send(query(".", "NS").to_wire())
+        reply = dns.message.from_wire(client.recv(65535), ignore_trailing=True)
+    assert reply.question[0].name.to_text() == "x."
+
+
+def test_a_cookie_is_found_behind_other_options(dns_server: Server) -> None:
+    dns_server.add("www.example. A 192.0.2.7")
+    dns_server.fault(None, testing.cookies())
+    asked = query("www.example.", edns=0)
+    options = [dns.edns.GenericOption(65001, b"abc"), dns.edns.CookieOption(b"12345678", b"")]
+    asked.use_edns(0, options=options)
+    with udp_client(dns_server) as client:
+        client.send(asked.to_wire())
+        reply = dns.message.from_wire(client.recv(65535))
+    assert [option.client for option in reply.options] == [b"12345678"]

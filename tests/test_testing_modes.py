@@ -260,6 +260,7 @@ def test_a_handler_answers_as_it_is_asked():
         assert server.mode == "thread"
         assert rows("dict.example.") == ("NOERROR", ["7 192.0.2.1", "7 192.0.2.2"])
         assert rows("dict.example.", "TXT") == ("NOERROR", ['300 "words"'])
+        assert rows("dict.example.", "ANY") == ("NOERROR", ["7 192.0.2.1", "7 192.0.2.2", '300 "words"'])
         assert rows("dict.example.", "AAAA") == ("NOERROR", [])
         assert rows("alias.example.", "MX") == ("NOERROR", ["300 dict.example."])
         assert rows("line.example.") == ("NOERROR", ["5 192.0.2.3"])
@@ -361,6 +362,7 @@ def test_a_handler_runs_on_the_hub(stage):  # noqa: F811
         ({"handler": 7}, TypeError, "a function of a query"),
         ({"mode": "cloud"}, ValueError, "process, thread, hub"),
         ({"clock": FakeClock()}, ValueError, "needs the mode hub"),
+        ({"hub": object(), "mode": "thread"}, ValueError, "with a hub, the mode is hub"),
         ({"mode": "hub", "clock": 7}, TypeError, "FakeClock"),
     ],
 )

@@ -34,6 +34,13 @@ def test_a_resolv_conf_has_no_place_for_a_port(tmp_path, dns_server):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("argv", ["true", []])
+def test_a_command_is_a_list_of_words(monkeypatch, argv):
+    monkeypatch.setattr(Server, "port", 53)
+    with pytest.raises(TypeError, match="a command is a list of a program and its arguments"):
+        Server().command(argv)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
