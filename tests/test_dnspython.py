@@ -26,6 +26,8 @@ from dns.resolver import resolve as resolve_imported_before  # what a program ho
 import gdns
 from gdns.dnspython import MOST_KEPT, SystemResolver
 from gdns.testing import delay, rcode, silent
+from tests.parity import world
+from tests.test_policy import run_in_a_system_of
 
 WWW = "www.example. 60 A 192.0.2.7"
 
@@ -66,6 +68,18 @@ def test_it_is_put_in_and_taken_out_again(dns_server):
     assert not is_ours(resolver.resolve("www.example."))
     assert dns.resolver.Resolver.resolve is theirs
     assert {name: getattr(dns.resolver, name) for name in dir(dns.resolver)} == before
+
+
+@pytest.mark.skipif(not world.is_permitted(), reason="mount namespaces cannot be made here")
+def test_it_is_put_in_where_no_server_is_configured_too(tmp_path):
+    """dnspython refuses to read such a file; 127.0.0.1 is asked then (resolv.conf(5))."""
+    program = """if True:
+        import dns.resolver, gdns
+        with gdns.patch_dnspython():
+            print(dns.resolver.get_default_resolver().nameservers)
+    """
+    done = run_in_a_system_of(tmp_path, {"resolv.conf": "# nothing\n"}, program)
+    assert done.stdout == "['127.0.0.1']\n", done.stderr
 
 
 def test_a_default_resolver_that_the_program_has_set_stays(dns_server):

@@ -125,8 +125,10 @@ def state():
     patch = "eventlet.monkey_patch()\n" if setup != GREEN else ""
     wanted = run(plain + patch + "print(state())", EVENTLET_NO_GREENDNS=without_greendns)
     program = setup + plain + "second = gdns.eventlet.install()\nswitch.undo()\n"
-    program += "print({module for module in state()[0]})\nsecond.undo()\nsecond.undo()\nprint(state())"
-    assert run(program, EVENTLET_NO_GREENDNS=without_greendns) == ["{'gdns.patch'}", *wanted]
+    program += "print({module for module in state()[0]}, switch.is_on, second.is_on)\n"
+    program += "second.undo()\nsecond.undo()\nprint(state(), second.is_on)"
+    after = [f"{line} False" for line in wanted]
+    assert run(program, EVENTLET_NO_GREENDNS=without_greendns) == ["{'gdns.patch'} False True", *after]
 
 
 def test_patch_socket_takes_the_sockets_of_eventlet_along(run, dns_server):

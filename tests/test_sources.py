@@ -1,5 +1,7 @@
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -108,3 +110,26 @@ def test_a_child_asks_over_sockets_of_its_own(sources):
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_without_a_descriptor_nothing_is_known_until_there_is_one_again():
+    program = """if True:
+        import os, resource
+        from gdns.sources import Sources
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        now = [0.0]
+        sources = Sources(lambda: now[0])
+        taken = []
+        try:
+            while True:
+                taken.append(os.dup(0))
+        except OSError:
+            pass
+        print(sources.families(), sources.source_of("127.0.0.1"), sources.source_of("::ffff:127.0.0.1"))
+        for fd in taken:
+            os.close(fd)
+        now[0] += 2.0
+        print(sources.source_of("127.0.0.1").address, sources.source_of("127.0.0.1").prefix_length)
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["(True, True) None None", "127.0.0.1 8"], done.stderr
