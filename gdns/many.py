@@ -122,11 +122,6 @@ class Many(Crowd):
             self._stub = engine.stub
             self._stubs = [stub for stub in self._stubs if not stub.is_closed] + [self._stub]
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the resolver has been closed."""
-        return self._stub.is_closed
-
     def room(self) -> int:
         """How many more may be asked now, the pace aside: until results are taken, or the server is ready."""
         room = self._concurrency - self.in_flight - len(self.landed)

@@ -135,8 +135,3 @@ class Source:
                 yield Line(self._number, text, words[0], words[1].upper())
             else:
                 yield Line(self._number, text, text, problem="expected a name, or a name and a type")
-
-    def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
