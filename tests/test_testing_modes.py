@@ -202,6 +202,31 @@ def ask(server: Server, name: str, rdtype: str = "A", tcp: bool = False) -> dns.
     return (dns.query.tcp if tcp else dns.query.udp)(query, server.host, 10, server.port)
 
 
+def test_a_child_keeps_no_connection_of_a_server_in_a_thread_open():
+    program = """if True:
+        import os, socket
+        import dns.message, dns.query
+        from gdns.testing import Server
+        server = Server({"www.example.": {"A": "192.0.2.7"}}, mode="thread").start()
+        with socket.create_connection((server.host, server.port), 30) as client:
+            query = dns.message.make_query("www.example.", "A")
+            dns.query.send_tcp(client, query.to_wire())
+            print(dns.query.receive_tcp(client)[0].answer[0][0])
+            ours, childs = os.pipe()
+            if (child := os.fork()) == 0:
+                client.close()
+                os.close(childs)
+                os.read(ours, 1)  # until the parent has seen the end
+                os._exit(0)
+            server.close()
+            print(client.recv(1))
+            os.close(childs)
+            print(os.waitpid(child, 0)[1])
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["192.0.2.7", "b''", "0"], done.stderr
+
+
 def test_a_server_in_a_thread_serves_blocking_clients():
     with Server(WWW, mode="thread") as server:
         assert ask(server, "www.example.").answer[0][0].to_text() == "192.0.2.7"
