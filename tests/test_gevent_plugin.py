@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gdns.gevent import MOST_SETTINGS
 from gdns.testing import Server, delay, silent
 
 ROOT = Path(__file__).parent.parent
@@ -274,6 +275,22 @@ def test_hubs_under_other_settings_share_nothing(run, dns_server):
     """
     assert run(program) == []
     assert dns_server.questions == [("www.example.", "A")] * 2
+
+
+def test_what_was_learnt_under_the_oldest_of_many_settings_is_let_go(run, dns_server):
+    program = """if True:
+        import gevent, gevent.socket
+        from gdns.gevent import MOST_SETTINGS
+        def look(timeout):
+            gevent.config.resolver_timeout = timeout
+            gevent.socket.gethostbyname("www.example")
+            gevent.get_hub().destroy(destroy_loop=True)
+        for number in range(MOST_SETTINGS + 1):
+            look(5 + number)
+        look(5 + MOST_SETTINGS), look(5)
+    """
+    assert run(program) == []
+    assert dns_server.questions == [("www.example.", "A")] * (MOST_SETTINGS + 2)
 
 
 def test_where_gdns_is_disabled_the_systems_resolver_answers(run, dns_server):
