@@ -357,6 +357,18 @@ def test_short_is_the_data_alone_aliases_first(zone_server: Server) -> None:
     assert done.stdout == "chain2.example.\nchain3.example.\nwww.example.\n192.0.2.80\n"
 
 
+def test_short_says_who_said_so_where_that_is_asked_for(zone_server: Server) -> None:
+    done = run(f"@{zone_server.address}", "www.example", "+short", "+identify")
+    assert re.fullmatch(r"192\.0\.2\.80 from server 127\.0\.0\.1 in \d+ ms\.\n", done.stdout)
+
+
+def test_an_address_without_a_name_points_to_the_hosts_file(dns_server: Server) -> None:
+    dns_server.add("2.0.192.in-addr.arpa. 60 SOA ns.example. root.example. 1 1 1 1 1")
+    done = run(f"@{dns_server.address}", "-x", "192.0.2.99")
+    assert done.returncode == 1
+    assert "the hosts file may know the address: see `getent hosts`" in done.stderr
+
+
 def test_short_prints_nothing_of_a_negative_answer(dns_server: Server) -> None:
     done = run(f"@{dns_server.address}", "nowhere.example", "+short")
     assert (done.returncode, done.stdout) == (1, "")

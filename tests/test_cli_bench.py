@@ -41,6 +41,7 @@ def test_another_server_is_asked_for_a_name_and_not_too_often(dns_server: Server
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["@192.0.2.1", "a..example"], "is no host"),
         (["www.example"], "a name is for a server of yours"),
         (["@192.0.2.1"], "no name to ask @192.0.2.1 for"),
         (["--seconds", "0"], "0 is not a positive number of seconds"),

@@ -13,7 +13,7 @@ import pytest
 
 from gdns.cli import demo, stage, table, workload
 from gdns.cli.workload import ANSWERED, FAILED, NEGATIVE, Lookup, Measurement, plan, run
-from gdns.testing import Server
+from gdns.testing import Server, rcode
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60.0  # seconds after which a test fails rather than waits on
@@ -78,7 +78,7 @@ def test_what_dnspython_would_need_long_to_read_is_not_resolved() -> None:
 
 
 def test_zones_without_a_host_make_no_lookups() -> None:
-    assert plan([("example.", "SOA", 1)], [], 30) == []
+    assert plan([("example.", "SOA", 1)], [], 30) == plan([("example.", "SOA", 1)], ["slow."], 30) == []
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,13 @@ def test_the_demo_takes_other_zones(tmp_path: Path, without_namespaces: tuple[st
     assert figures(done.stdout)["getaddrinfo", "negative"][0] == "0"
 
 
+def test_zones_without_an_address_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "texts.zone").write_text("$ORIGIN t.test.\n@ 60 SOA ns root 1 1 1 1 1\n")
+    done = run_demo("--zones", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no name there has an address" in done.stderr
+
+
 @pytest.mark.parametrize("words", [["--zones", "/nowhere"], ["--greenlets", "0"], ["www.example"]])
 def test_bad_words_after_the_verb_get_one_line(words: list[str]) -> None:
     done = run_demo(*words)
@@ -201,6 +208,13 @@ def test_a_server_that_is_down_counts_as_failure(dns_server: Server) -> None:
     finally:
         dns_server.resume()
     assert measured.verdicts["gethostbyname"][FAILED] == 1
+
+
+def test_the_verdicts_of_resolve_are_those_of_the_others(dns_server: Server) -> None:
+    dns_server.fault("failing.example.", rcode("SERVFAIL"))
+    names = ("failing.example.", "none.example.")
+    measured = demo.measure(dns_server.address, [Lookup("resolve", name, "MX") for name in names], 1)
+    assert measured.verdicts["resolve"] == {ANSWERED: 0, FAILED: 1, NEGATIVE: 1}
 
 
 def test_figures_that_are_missing_are_shown_as_not_run() -> None:

@@ -64,6 +64,8 @@ def plan(rrsets: Iterable[tuple[str, str, int]], slow: Sequence[str], amount: in
             hosts[name] = None
         if size <= MOST_RECORDS:
             resolvable.append((name, rdtype))
+    if not hosts:
+        return []
     chosen = list(islice(_in_turn(list(hosts), resolvable), max(0, amount - len(slow))))
     for index, name in enumerate(slow):  # evenly spread, so that each can be seen to hold up what follows it
         chosen.insert((index + 1) * len(chosen) // (len(slow) + 1), Lookup(FUNCTIONS[0], name))
