@@ -6,6 +6,10 @@ import doctest
 import re
 from pathlib import Path
 
+import gdns
+import gdns.contrib.psycopg
+import gdns.policy
+import gdns.testing
 from tests.covered import compiled, functions, modules, page
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +44,16 @@ def test_the_page_names_every_module_and_none_that_is_gone():
     assert [
         module for module in named - every if not (module.endswith(".pxd") and (ROOT / module).exists())
     ] == []
+
+
+def test_nothing_public_is_among_the_functions_that_no_test_entered():
+    text = (ROOT / "docs" / "coverage.md").read_text()
+    table = text.partition("| in | functions that no test entered |")[2].partition("\n\n")[0]
+    idle = {name for row in table.splitlines()[2:] for name in re.findall(r"`([\w.]+)`", row.split("|")[2])}
+    public = {*gdns.__all__, *gdns.testing.__all__, *gdns.policy.__all__, *gdns.contrib.psycopg.__all__}
+    for kind in (gdns.Resolver, gdns.testing.Server, gdns.testing.Link, gdns.testing.FakeClock):
+        public |= {f"{kind.__name__}.{name}" for name in vars(kind) if not name.startswith("_")}
+    assert idle & public == set()
 
 
 def test_a_statement_counts_where_it_begins_and_heads_and_docstrings_do_not():
