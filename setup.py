@@ -35,6 +35,8 @@ COMPILED = (
     "deadlines",
     "servers",
     "hubs/waiter",
+    "hubs/gevent",
+    "hubs/choice",
     "cache",
     "counters",
     "hooks",
@@ -56,6 +58,8 @@ COMPILED = (
     "netdb",
     "config",
     "ready",
+    "engines",
+    "front",
 )
 
 MODULES = (

@@ -6,7 +6,6 @@ this host by which others are put in order, the overrides. Of these it only take
 
 from __future__ import annotations
 
-import sys
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,8 @@ from gdns._clock import now_by
 from gdns.cache import Lease
 
 if TYPE_CHECKING:
-    from gdns.config import System
     from gdns.hosts import HostsFile
     from gdns.overrides import Overrides
-    from gdns.resolver import OfThread, Shared
     from gdns.sources import Sources
     from gdns.stub import Stub
 
@@ -250,67 +247,6 @@ def _octets_of(ready: Ready | None) -> int:
         octets += ready.octets
         ready = ready.next
     return octets
-
-
-class Front:
-    """What a resolver asks first: a result that is ready needs no hub, and no engine.
-
-    Each method gives None where the long way has to be gone.
-    """
-
-    def __init__(self, local: OfThread, shared: Shared) -> None:
-        self._local = local
-        self._shared = shared
-
-    def getaddrinfo(
-        self,
-        system: System,
-        host: object,
-        port: object,
-        family: object,
-        socktype: object,
-        proto: object,
-        flags: object,
-    ) -> list[Any] | None:
-        """The rows of `netdb.getaddrinfo`."""
-        key = hints_key(family, socktype, proto, flags)
-        number = port_key(port)
-        if key < 0 or number < NO_PORT:
-            return None
-        rows: list[Any] | None = self._find(system, host, number, key)
-        if rows is None:
-            return None
-        sys.audit("socket.getaddrinfo", host, port, family, socktype, proto)
-        return rows[:]
-
-    def gethostbyname(self, system: System, host: object) -> str | None:
-        """The address of `netdb.gethostbyname`."""
-        address: str | None = self._find(system, host, NO_PORT, GETHOSTBYNAME)
-        if address is not None:
-            sys.audit("socket.gethostbyname", host)
-        return address
-
-    def lookup(
-        self, system: System, host: object, family: object, lifetime: float | None
-    ) -> tuple[str, ...] | None:
-        """The addresses of `netdb.lookup`."""
-        if not isinstance(family, int) or not 0 <= family <= 0xFF or (lifetime is not None and lifetime <= 0):
-            return None
-        addresses: tuple[str, ...] | None = self._find(system, host, NO_PORT, lookup_key(family))
-        return addresses
-
-    def _find(self, system: System, host: object, port: int, key: int) -> Any:
-        if type(host) is not str:
-            return None
-        results: Results | None = self._local.results
-        if results is None or results.upstreams is not self._shared.upstreams:
-            return None
-        now = now_by(system.clock)
-        if now >= system.look_at or results.system is not system.settings:
-            return None
-        if results.clock is not system.clock:
-            now = now_by(results.clock)
-        return results.find(host, port, key, now)
 
 
 def port_key(port: object) -> int:
