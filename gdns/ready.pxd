@@ -8,6 +8,8 @@ from gdns.hosts cimport HostsFile
 from gdns.sources cimport Sources
 from gdns.stub cimport Stub
 
+cdef long long _OTHER_FLAGS
+
 cpdef long long hints_key(family, socktype, proto, flags) except? -100
 cdef long long _packed(long long family, long long socktype, long long proto, long long flags) except? -100
 cpdef long long lookup_key(long long family) except? -100

@@ -23,7 +23,7 @@ GETHOSTBYNAME = -2
 _LOOKUP = -3  # less the family
 NO_PORT = -1
 _VARIANTS = 8  # results kept of one host
-_KEPT_FLAGS = 0x0427  # AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_ADDRCONFIG, AI_NUMERICSERV
+_OTHER_FLAGS = ~0x0427  # than AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_ADDRCONFIG, AI_NUMERICSERV
 
 # What a result takes, about: with its place here; for each row of getaddrinfo; for each address
 _READY_OCTETS = 600
@@ -52,7 +52,7 @@ def _packed(family: int, socktype: int, proto: int, flags: int) -> int:
         0 <= family <= 0xFF
         and 0 <= socktype <= 0xFFFFFF
         and 0 <= proto <= 0xFFFF
-        and not flags & ~_KEPT_FLAGS
+        and not flags & _OTHER_FLAGS
     ):
         return family | socktype << 8 | proto << 32 | flags << 48
     return NOT_KEPT
