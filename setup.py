@@ -38,6 +38,8 @@ COMPILED = (
     "deadlines",
     "servers",
     "hubs/waiter",
+    "hubs/gevent",
+    "hubs/choice",
     "cache",
     "counters",
     "hooks",
@@ -59,6 +61,8 @@ COMPILED = (
     "netdb",
     "config",
     "ready",
+    "engines",
+    "front",
 )
 
 MODULES = (

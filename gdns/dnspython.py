@@ -21,7 +21,7 @@ from gdns.system import is_disabled
 from gdns.threads import local_base, members_of
 
 if TYPE_CHECKING:
-    from gdns.resolver import Engine
+    from gdns.engines import Engine
 
 MOST_KEPT = 32  # resolvers of ours for those of dnspython that a thread has used last
 MOST_ATTEMPTS = 100

@@ -22,7 +22,9 @@ cdef class _Wish:
     cdef int flags
     cdef object ends
 
-@cython.locals(number=long)
+cdef _Wish _latest
+
+@cython.locals(number=long, latest=_Wish)
 cdef _Wish _known_wish(port, long long key)
 @cython.locals(number=long, wish=_Wish)
 cdef _Wish _read_wish(port, long long key, hints, services)

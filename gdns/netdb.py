@@ -86,12 +86,21 @@ class _Wish:
 
 _wishes: dict[tuple[int, int], _Wish] = {}
 _MOST_WISHES = 512
+_latest: _Wish | None = None
 
 
 def _known_wish(port: object, key: int) -> _Wish | None:
     """The same as was read before; None for what has to be read (again)."""
+    global _latest
     number = port_key(port)
-    return None if key == NOT_KEPT or number < NO_PORT else _wishes.get((key, number))
+    if key == NOT_KEPT or number < NO_PORT:
+        return None
+    latest = _latest
+    if latest is None or latest.key != key or latest.port != number:
+        latest = _wishes.get((key, number))
+        if latest is not None:
+            _latest = latest
+    return latest
 
 
 def _read_wish(port: bytes | str | int | None, key: int, hints: Hints, services: Services) -> _Wish:

@@ -33,6 +33,9 @@ cdef class Verdict:
     cdef long scope
     cdef int distance
 
+@cython.locals(verdict=Verdict)
+cdef Verdict _verdict(bint is_ipv6, long long rank, long scope, int distance)
+
 cdef class Policy:
     cdef list _labels
     cdef list _precedences

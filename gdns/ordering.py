@@ -93,6 +93,16 @@ class Verdict:
         )
 
 
+def _verdict(is_ipv6: bool, rank: int, scope: int, distance: int) -> Verdict:
+    """As the constructor makes it, for less."""
+    verdict = Verdict.__new__(Verdict)
+    verdict.is_ipv6 = is_ipv6
+    verdict.rank = rank
+    verdict.scope = scope
+    verdict.distance = distance
+    return verdict
+
+
 class Policy:
     """The tables of gai.conf, and what they said so far."""
 
@@ -116,7 +126,7 @@ class Policy:
         traits = self._traits(there)
         rank = (_HIGHEST - traits.precedence) << 1
         if source is None:
-            return Verdict(there.is_ipv6, rank | _UNREACHABLE, traits.scope, 0)
+            return _verdict(there.is_ipv6, rank | _UNREACHABLE, traits.scope, 0)
         origin = self._origin(source)
         here = origin.traits
         rank |= origin.flags
@@ -127,7 +137,7 @@ class Policy:
         bits = distance(there, origin.address)
         if not there.is_ipv6 and bits > 32 - (origin.prefix_length or 32):
             bits = 32  # glibc's rule 9: off the source's subnet, none is nearer
-        return Verdict(there.is_ipv6, rank, traits.scope, bits)
+        return _verdict(there.is_ipv6, rank, traits.scope, bits)
 
     def _origin(self, source: Source) -> _Origin:
         origin = self._origins.get(source.address)

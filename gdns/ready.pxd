@@ -4,10 +4,11 @@ import cython
 
 from gdns._clock cimport now_by
 from gdns.cache cimport Cache, Lease
-from gdns.config cimport System
 from gdns.hosts cimport HostsFile
 from gdns.sources cimport Sources
 from gdns.stub cimport Stub
+
+cdef long long _OTHER_FLAGS
 
 cpdef long long hints_key(family, socktype, proto, flags) except? -100
 cdef long long _packed(long long family, long long socktype, long long proto, long long flags) except? -100
@@ -57,14 +58,3 @@ cdef class Results:
     cdef _shed(self)
     cdef _drop(self, str host)
     cdef _give_back(self, long octets)
-
-cdef class Front:
-    cdef object _local
-    cdef object _shared
-
-    @cython.locals(key=longlong, number=long, rows=list)
-    cpdef getaddrinfo(self, System system, host, port, family, socktype, proto, flags)
-    cpdef gethostbyname(self, System system, host)
-    cpdef lookup(self, System system, host, family, lifetime)
-    @cython.locals(results=Results, now=double)
-    cdef _find(self, System system, host, long port, long long key)

@@ -6,7 +6,6 @@ this host by which others are put in order, the overrides. Of these it only take
 
 from __future__ import annotations
 
-import sys
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,8 @@ from gdns._clock import now_by
 from gdns.cache import Lease
 
 if TYPE_CHECKING:
-    from gdns.config import System
     from gdns.hosts import HostsFile
     from gdns.overrides import Overrides
-    from gdns.resolver import OfThread, Shared
     from gdns.sources import Sources
     from gdns.stub import Stub
 
@@ -26,7 +23,7 @@ GETHOSTBYNAME = -2
 _LOOKUP = -3  # less the family
 NO_PORT = -1
 _VARIANTS = 8  # results kept of one host
-_KEPT_FLAGS = 0x0427  # AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_ADDRCONFIG, AI_NUMERICSERV
+_OTHER_FLAGS = ~0x0427  # than AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_ADDRCONFIG, AI_NUMERICSERV
 
 # What a result takes, about: with its place here; for each row of getaddrinfo; for each address
 _READY_OCTETS = 600
@@ -55,7 +52,7 @@ def _packed(family: int, socktype: int, proto: int, flags: int) -> int:
         0 <= family <= 0xFF
         and 0 <= socktype <= 0xFFFFFF
         and 0 <= proto <= 0xFFFF
-        and not flags & ~_KEPT_FLAGS
+        and not flags & _OTHER_FLAGS
     ):
         return family | socktype << 8 | proto << 32 | flags << 48
     return NOT_KEPT
@@ -250,67 +247,6 @@ def _octets_of(ready: Ready | None) -> int:
         octets += ready.octets
         ready = ready.next
     return octets
-
-
-class Front:
-    """What a resolver asks first: a result that is ready needs no hub, and no engine.
-
-    Each method gives None where the long way has to be gone.
-    """
-
-    def __init__(self, local: OfThread, shared: Shared) -> None:
-        self._local = local
-        self._shared = shared
-
-    def getaddrinfo(
-        self,
-        system: System,
-        host: object,
-        port: object,
-        family: object,
-        socktype: object,
-        proto: object,
-        flags: object,
-    ) -> list[Any] | None:
-        """The rows of `netdb.getaddrinfo`."""
-        key = hints_key(family, socktype, proto, flags)
-        number = port_key(port)
-        if key < 0 or number < NO_PORT:
-            return None
-        rows: list[Any] | None = self._find(system, host, number, key)
-        if rows is None:
-            return None
-        sys.audit("socket.getaddrinfo", host, port, family, socktype, proto)
-        return rows[:]
-
-    def gethostbyname(self, system: System, host: object) -> str | None:
-        """The address of `netdb.gethostbyname`."""
-        address: str | None = self._find(system, host, NO_PORT, GETHOSTBYNAME)
-        if address is not None:
-            sys.audit("socket.gethostbyname", host)
-        return address
-
-    def lookup(
-        self, system: System, host: object, family: object, lifetime: float | None
-    ) -> tuple[str, ...] | None:
-        """The addresses of `netdb.lookup`."""
-        if not isinstance(family, int) or not 0 <= family <= 0xFF or (lifetime is not None and lifetime <= 0):
-            return None
-        addresses: tuple[str, ...] | None = self._find(system, host, NO_PORT, lookup_key(family))
-        return addresses
-
-    def _find(self, system: System, host: object, port: int, key: int) -> Any:
-        if type(host) is not str:
-            return None
-        results: Results | None = self._local.results
-        if results is None or results.upstreams is not self._shared.upstreams:
-            return None
-        now = now_by(system.clock)
-        if now >= system.look_at or results.system is not system.settings:
-            return None
-        if results.clock is not system.clock:
-            now = now_by(results.clock)
-        return results.find(host, port, key, now)
 
 
 def port_key(port: object) -> int:

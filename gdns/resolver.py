@@ -8,31 +8,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defined]
 from sys import modules as _modules
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from weakref import WeakSet
 
 from greenlet import getcurrent
 
 from gdns import hubs, netdb
-from gdns._ares import AUTHENTIC_DATA, USE_0X20, USE_EDNS, USE_TCP
 from gdns._wire import Question
 from gdns.approval import AddressPolicy, check_policy
 from gdns.arguments import c_int
 from gdns.cache import Cache, Dumped
 from gdns.config import ResolvConf, Settings, System
-from gdns.counters import Tally, collect
+from gdns.counters import collect
+from gdns.engines import Engine, Here, OfThread, Shared, Upstreams, all_shared, all_stubs
 from gdns.errors import ConfigError
-from gdns.hooks import Hook, Hooks, OnOutcome, OnQuery
+from gdns.front import Front
+from gdns.hooks import Hook, OnOutcome, OnQuery
 from gdns.hubs import Waiter
 from gdns.names import encode_idna, to_labels
-from gdns.nss import Nss
-from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
-from gdns.ready import Front, Results
+from gdns.overrides import Addresses, Host, Override
 from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
 from gdns.system import SWITCH, LibcFunctions, wants_libc
-from gdns.threads import QuietLock, local_base, members_of
+from gdns.threads import QuietLock, members_of
 
 if TYPE_CHECKING:
     import socket
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
     from gdns import records
     from gdns.beside import Finder
-    from gdns.counters import Counters
     from gdns.hubs import Hub
     from gdns.many import Item, Result
     from gdns.trace import Trace
@@ -53,130 +51,6 @@ if TYPE_CHECKING:
 CONCURRENCY = 100  # questions that `resolve_many` has under way where it is not told
 PIECES = ("dns.name", "dns.rdata", "dns.rrset", "dns.renderer", "dns.message", "dns.query", "dns.resolver")
 IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not loaded for its sake
-
-_stubs: WeakSet[Stub] = WeakSet()
-_shared: WeakSet[Shared] = WeakSet()
-
-
-class Upstreams(NamedTuple):
-    """Whom a resolver was told to ask; replaced as a whole, so that no thread sees half of a change."""
-
-    addresses: Sequence[ServerAddress] | None
-    """None for resolv.conf's."""
-    domains: Mapping[bytes, Sequence[ServerAddress]]
-
-
-class Shared:
-    """What the engines of a resolver have in common, whatever their threads and hubs.
-
-    `lock` is held while one of these is replaced that another thread may replace at the same time, and while
-    an engine is made.
-    """
-
-    __slots__ = (
-        "cache",
-        "prefetches",
-        "tally",
-        "hooks",
-        "lock",
-        "upstreams",
-        "asked",
-        "is_idna2008",
-        "overrides",
-        "policy",
-        "use_0x20",
-        "__weakref__",
-    )
-
-    def __init__(
-        self,
-        cache: Cache | None,
-        prefetches: bool,
-        upstreams: Upstreams,
-        is_idna2008: bool,
-        policy: AddressPolicy | None,
-        use_0x20: bool,
-    ) -> None:
-        self.use_0x20 = use_0x20
-        self.is_idna2008 = is_idna2008
-        self.policy = policy
-        self.overrides = Overrides(PROCESS, is_idna2008)
-        self.cache = cache
-        self.prefetches = prefetches
-        self.tally = Tally()
-        self.hooks = Hooks()
-        self.lock = QuietLock()
-        self.upstreams = upstreams
-        self.asked: object = None  # the servers that the cache's content comes from
-        _shared.add(self)
-
-
-class OfThread(local_base()):  # type: ignore[misc]
-    """What a resolver has in one thread."""
-
-    def __init__(self, tally: Tally) -> None:
-        self.engine: Engine | None = None
-        self.results: Results | None = None  # of that engine's
-        self.token = Token()
-        self.counters = tally.open(self.token)
-
-
-class Token:
-    """Goes with the thread that has it."""
-
-    __slots__ = ("__weakref__",)
-
-
-class Engine:
-    """What a resolver has on one hub: the stub that asks, and the sources of names in front of it."""
-
-    __slots__ = ("hub", "system", "settings", "stub", "nss", "lifetime", "upstreams")
-
-    def __init__(
-        self,
-        hub: Hub,
-        system: Settings,
-        settings: Settings,
-        servers: Servers,
-        lifetime: float | None,
-        shared: Shared,
-        counters: Counters,
-    ) -> None:
-        resolv_conf = settings.resolv_conf
-        wishes = (
-            (USE_EDNS if resolv_conf.edns0 else 0)
-            | (AUTHENTIC_DATA if resolv_conf.trust_ad else 0)
-            | (USE_TCP if resolv_conf.use_vc else 0)
-            | (USE_0X20 if shared.use_0x20 else 0)
-        )
-        self.hub = hub
-        self.system = system  # the snapshot that this engine was made from
-        self.settings = settings
-        self.lifetime = lifetime
-        self.upstreams = shared.upstreams
-        self.stub = Stub(
-            hub,
-            servers,
-            timeout=resolv_conf.timeout,
-            attempts=resolv_conf.attempts,
-            wishes=wishes,
-            cache=shared.cache,
-            prefetches=shared.prefetches,
-            counters=counters,
-            hooks=shared.hooks,
-        )
-        if lifetime is not None:
-            self.stub.longest = lifetime
-        self.nss = Nss(
-            self.stub,
-            settings,
-            lifetime,
-            is_idna2008=shared.is_idna2008,
-            overrides=shared.overrides,
-            policy=shared.policy,
-            keeps_results=True,
-        )
-        _stubs.add(self.stub)
 
 
 class Resolver:
@@ -280,7 +154,7 @@ class Resolver:
         self._system = System()
         self._is_closed = False
         self._local = OfThread(self._shared.tally)
-        self._front = Front(self._local, self._shared)
+        self._front = Front(self._local, self._shared, self._system, self._hub)
         self._stubs: WeakSet[Stub] = WeakSet()  # of all threads
 
     # --- look-ups
@@ -298,14 +172,14 @@ class Resolver:
 
         Raises GaiError, UnicodeError, TypeError, OverflowError and OSError where the system's does.
         """
-        infos = self._front.getaddrinfo(self._system, host, port, family, type, proto, flags)
+        infos = self._front.getaddrinfo(host, port, family, type, proto, flags)
         if infos is not None:
             return infos
         return netdb.getaddrinfo(self._engine().nss, host, port, family, type, proto, flags)
 
     def gethostbyname(self, name: str) -> str:
         """As `socket.gethostbyname`: the first IPv4 address (gethostbyname(3)). Raises GaiError."""
-        address = self._front.gethostbyname(self._system, name)
+        address = self._front.gethostbyname(name)
         return address if address is not None else netdb.gethostbyname(self._engine().nss, name)
 
     def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
@@ -339,7 +213,7 @@ class Resolver:
 
         `family` is AF_UNSPEC, AF_INET or AF_INET6, `lifetime` caps the look-up in seconds. Raises GaiError.
         """
-        addresses = self._front.lookup(self._system, host, family, lifetime)
+        addresses = self._front.lookup(host, family, lifetime)
         if addresses is not None:
             return addresses
         return netdb.lookup(self._engine().nss, host, family, lifetime)
@@ -601,7 +475,7 @@ class Resolver:
         """The engine of the calling thread's hub, made anew when the system's settings have changed."""
         hub = hubs.current(self._hub)
         system = self._system.current()
-        engine: Engine | None = self._local.engine
+        engine: Engine | None = self._local.here.engine
         if (
             engine is not None
             and engine.hub is hub
@@ -651,12 +525,13 @@ class Resolver:
             if shared.cache is not None:
                 shared.cache.begin_era()  # others may know other names
         servers = Servers(addresses, domains, settings.resolv_conf.rotate)
-        engine = Engine(hub, system, settings, servers, self._lifetime, shared, self._local.counters)
+        here: Here = self._local.here
+        engine = Engine(hub, system, settings, servers, self._lifetime, shared, here.counters)
         self._stubs.add(engine.stub)
         if self._is_closed:  # asked now that `close` sees the stub
             engine.stub.close()
-        self._local.engine = engine
-        results = self._local.results = engine.nss.results
+        here.engine = engine
+        results = here.results = engine.nss.results
         if results is not None:
             results.system = system
             results.upstreams = engine.upstreams
@@ -674,7 +549,7 @@ class Resolver:
         twin._hub = hub
         twin._is_closed = False
         twin._local = OfThread(twin._shared.tally)
-        twin._front = Front(twin._local, twin._shared)
+        twin._front = Front(twin._local, twin._shared, twin._system, hub)
         twin._stubs = WeakSet()
         return twin
 
@@ -796,10 +671,10 @@ def after_fork_in_child() -> None:
     global _pid
     if _pid != os.getpid():
         _pid = os.getpid()
-        for shared in members_of(_shared):
+        for shared in members_of(all_shared):
             if shared.cache is not None:
                 shared.cache.after_fork()
-        for stub in members_of(_stubs):
+        for stub in members_of(all_stubs):
             stub.after_fork()
 
 

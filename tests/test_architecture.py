@@ -62,13 +62,14 @@ LAYERS = (
         "turns",
     },
     # policy
-    {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "ready", "sources"},
+    {"approval", "engines", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "ready", "sources"},
     # api
     {
         "arguments",
         "beside",
         "connect",
         "eager",
+        "front",
         "_ndjson",
         "many",
         "netdb",

@@ -50,7 +50,7 @@ class Host:
         cache = made._shared.cache
         assert cache is not None
         made._shared.cache = Cache(cache.max_entries, cache.max_octets, clock=self.clock)
-        made._system = System(clock=self.clock)
+        made._system = made._front.system = System(clock=self.clock)
         return made
 
 
@@ -69,7 +69,7 @@ def resolver(host: Host) -> Iterator[gdns.Resolver]:
 
 
 def results_of(resolver: gdns.Resolver) -> Results:
-    results = resolver._local.results
+    results = resolver._local.here.results
     assert results is not None
     return results
 
@@ -193,12 +193,10 @@ def test_a_result_that_is_ready_is_its_callers_own(resolver, dns_server):
 def test_the_third_call_is_answered_by_what_the_second_was(resolver, dns_server):
     dns_server.add("www.example. 60 A 192.0.2.7", "www.example. 60 A 192.0.2.8")
     arguments = ("www.example", 80, 0, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
-    results = []
-    for _ in range(3):
-        results.append(resolver._front.getaddrinfo(resolver._system, *arguments))
-        rows = resolver.getaddrinfo(*arguments)
-    assert results == [None, None, rows]
-    assert all(mine is theirs for mine, theirs in zip(rows, results[2], strict=True))
+    first, second, third = (resolver.getaddrinfo(*arguments) for _ in range(3))
+    assert first == second == third
+    assert not any(mine is theirs for mine, theirs in zip(first, second, strict=True))
+    assert all(mine is theirs for mine, theirs in zip(second, third, strict=True))
 
 
 def test_what_is_asked_for_once_takes_no_room(resolver, dns_server):
@@ -259,7 +257,7 @@ def test_nothing_is_kept_where_each_call_is_to_be_seen(host, dns_server, options
     with host.resolver(**options) as resolver:
         for _ in range(3):
             resolver.lookup("www.example", socket.AF_INET)
-        assert resolver._local.results is None
+        assert resolver._local.here.results is None
 
 
 @pytest.mark.parametrize("nsswitch", ["dns files", "files [SUCCESS=continue] dns", "files dns dns"])
@@ -429,10 +427,10 @@ def test_a_twin_on_another_hub_has_results_of_its_own(resolver, dns_server):
     for _ in range(3):
         resolver.lookup("www.example")
     twin = resolver._for_hub(hub)
-    assert twin._front.lookup(twin._system, "www.example", 0, None) is None
-    for _ in range(2):
-        assert twin.lookup("www.example") == ("192.0.2.7",)
-    assert twin._front.lookup(twin._system, "www.example", 0, None) == ("192.0.2.7",)
+    assert twin._local.here.results is None
+    first, second, third = (twin.lookup("www.example") for _ in range(3))
+    assert first == second == third == ("192.0.2.7",)
+    assert third is second
     twin.close()
     with pytest.raises(gdns.ResolverClosed):
         twin.lookup("www.example")

@@ -167,7 +167,7 @@ def test_a_changed_resolv_conf_means_a_new_engine_while_the_old_one_drains(tmp_p
     path = tmp_path / "resolv.conf"
     path.write_text("nameserver 127.0.0.2\n")
     resolver = Resolver(hub=runner.hub)
-    resolver._system = System(resolv_conf=str(path), clock=lambda: now[0])
+    resolver._system = resolver._front.system = System(resolv_conf=str(path), clock=lambda: now[0])
     first = resolver._engine()
     assert resolver._engine() is first
     path.write_text("nameserver 127.0.0.3\n")
@@ -186,7 +186,7 @@ def test_what_changes_in_files_that_were_overridden_changes_nothing(tmp_path, dn
     path = tmp_path / "resolv.conf"
     path.write_text("nameserver 127.0.0.2\n")
     with Resolver(nameservers=[dns_server.address], hub=runner.hub) as resolver:
-        resolver._system = System(resolv_conf=str(path), clock=lambda: now[0])
+        resolver._system = resolver._front.system = System(resolv_conf=str(path), clock=lambda: now[0])
         engine = resolver._engine()
         path.write_text("nameserver 127.0.0.3\n")
         now[0] = 1.5

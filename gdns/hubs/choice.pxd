@@ -1,0 +1,5 @@
+# The types with which choice.py is compiled; what it does is in the .py alone.
+
+cdef dict _modules
+
+cpdef current(explicit=*)
