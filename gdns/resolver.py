@@ -182,7 +182,7 @@ class Engine:
 class Resolver:
     """Resolves names on the hub of whoever calls, without stopping it.
 
-    `nameservers` are addresses as text ("192.0.2.1", "192.0.2.1:5353", "[2001:db8::1]:53", "fe80::1%eth0",
+    `nameservers` are addresses as text ("192.0.2.1", "192.0.2.1:5300", "[2001:db8::1]:53", "fe80::1%eth0",
     "tcp://192.0.2.1"), asked in this order; `domains` maps a domain to the servers of all names in it, as in
     {"corp.example": ["192.0.2.53"]}. `timeout` (seconds) times `attempts` is what one question may
     take, and its servers share it; `lifetime` (seconds) caps a whole look-up with all the questions that it

@@ -49,7 +49,7 @@ class ServerAddress(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> ServerAddress:
-        """Read "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:53", "fe80::1%eth0", "tcp://...".
+        """Read "192.0.2.1", "192.0.2.1:5300", "2001:db8::1", "[2001:db8::1]:53", "fe80::1%eth0", "tcp://...".
 
         Raises ConfigError, which names what is wrong with `text`; TypeError if it is no str.
         """

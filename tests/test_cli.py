@@ -81,7 +81,7 @@ def steady(text: str) -> str:
         ("www.example", Request("www.example")),
         ("www.example MX", Request("www.example", "MX")),
         ("mx www.example", Request("www.example", "MX")),
-        ("@127.0.0.1:5353 www.example MX", Request("www.example", "MX", server="127.0.0.1:5353")),
+        ("@127.0.0.1:5300 www.example MX", Request("www.example", "MX", server="127.0.0.1:5300")),
         ("www.example MX @[::1]:53", Request("www.example", "MX", server="[::1]:53")),
         ("CH txt version.bind", Request("version.bind", "TXT", "CH")),
         ("type65280 class4 x.example", Request("x.example", "TYPE65280", "CLASS4")),
@@ -101,7 +101,7 @@ def steady(text: str) -> str:
         ("--json --color=never www.example", Request("www.example", is_json=True, color="never")),
         ("-t mx www.example -c ch", Request("www.example", "MX", "CH")),
         ("-q mx -t txt", Request("mx", "TXT")),
-        ("-p 5353 @192.0.2.53 www.example", Request("www.example", server="192.0.2.53", port=5353)),
+        ("-p 5300 @192.0.2.53 www.example", Request("www.example", server="192.0.2.53", port=5300)),
         ("-b 192.0.2.9#5300 www.example", Request("www.example", source="192.0.2.9", source_port=5300)),
         ("-b ::1 www.example", Request("www.example", source="::1")),
         (
@@ -214,17 +214,17 @@ def test_every_option_of_dig_is_obeyed_or_told_what_to_do_instead() -> None:
     ("text", "port", "expected"),
     [
         ("192.0.2.1", None, "192.0.2.1:53"),
-        ("192.0.2.1:5353", None, "192.0.2.1:5353"),
-        ("192.0.2.1#5353", None, "192.0.2.1:5353"),
-        ("192.0.2.1", 5353, "192.0.2.1:5353"),
-        ("tcp://192.0.2.1", 5353, "192.0.2.1:5353"),
+        ("192.0.2.1:5300", None, "192.0.2.1:5300"),
+        ("192.0.2.1#5300", None, "192.0.2.1:5300"),
+        ("192.0.2.1", 5300, "192.0.2.1:5300"),
+        ("tcp://192.0.2.1", 5300, "192.0.2.1:5300"),
         ("2001:db8::1", None, "[2001:db8::1]:53"),
-        ("2001:db8::1#5353", None, "[2001:db8::1]:5353"),
-        ("[2001:db8::1]:5353", None, "[2001:db8::1]:5353"),
-        ("2001:db8::1", 5353, "[2001:db8::1]:5353"),
-        ("localhost#5353", None, "127.0.0.1:5353"),
-        ("localhost:5353", None, "127.0.0.1:5353"),
-        ("localhost", 5353, "127.0.0.1:5353"),
+        ("2001:db8::1#5300", None, "[2001:db8::1]:5300"),
+        ("[2001:db8::1]:5300", None, "[2001:db8::1]:5300"),
+        ("2001:db8::1", 5300, "[2001:db8::1]:5300"),
+        ("localhost#5300", None, "127.0.0.1:5300"),
+        ("localhost:5300", None, "127.0.0.1:5300"),
+        ("localhost", 5300, "127.0.0.1:5300"),
     ],
 )
 def test_a_server_is_written_with_its_port_in_any_way(text: str, port: int | None, expected: str) -> None:
@@ -235,7 +235,7 @@ def test_a_server_is_written_with_its_port_in_any_way(text: str, port: int | Non
 def test_a_port_is_given_once() -> None:
     for text in ("192.0.2.1:53", "192.0.2.1#53", "[::1]:53", "localhost:53", "tcp://192.0.2.1:53"):
         with pytest.raises(UsageError, match="given twice: leave out -p"):
-            servers_for(text, socket.AF_UNSPEC, 5353, ResolvConf())
+            servers_for(text, socket.AF_UNSPEC, 5300, ResolvConf())
 
 
 # What is printed

@@ -70,7 +70,7 @@ def server_started(server: Server, options: Any) -> Iterator[Server]:
     except OSError as error:
         at = f"port {options.port} of {options.host}"
         todo = {
-            errno.EACCES: "only root may have it: choose --port 5353, or leave --port out for any free one",
+            errno.EACCES: "only root may have it: choose --port 5300, or leave --port out for any free one",
             errno.EADDRINUSE: "another program has it: choose another --port, or leave it out",
             errno.EADDRNOTAVAIL: "that is no address of this host: choose another --host",
         }.get(error.errno or 0, "choose another --port or --host")

@@ -223,7 +223,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Host and port, as in "127.0.0.1:5353" and "[::1]:5353"."""
+        """Host and port, as in "127.0.0.1:5300" and "[::1]:5300"."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
