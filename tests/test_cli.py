@@ -19,9 +19,9 @@ import dns.rrset
 import pytest
 
 import gdns
-from gdns import _wire
+from gdns import _wire, cli
 from gdns import outcome as status
-from gdns.cli import VERBS, Verb, advisories, chart, digform, grammar, paint, plus
+from gdns.cli import VERBS, Verb, advisories, chart, dig, digform, grammar, paint, plus
 from gdns.cli.digform import as_dig
 from gdns.cli.grammar import Request, Shown
 from gdns.cli.nameservers import servers_for
@@ -598,6 +598,26 @@ def test_version_names_the_c_ares_in_use_and_its_file() -> None:
     assert Path(found[1]).is_file()
 
 
+@pytest.mark.parametrize(("word", "verb"), [("bulks", "bulk"), ("docter", "doctor"), ("Serve", "serve")])
+def test_a_name_that_is_nearly_a_verb_gets_a_hint_once_it_is_not_found(
+    dns_server: Server, word: str, verb: str
+) -> None:
+    done = call(f"@{dns_server.address}", word)
+    assert "did you mean" not in done.err  # whoever names a server first meant a name
+    done = call(word, f"@{dns_server.address}")
+    assert done.status == dig.NO_SERVER
+    assert done.err.endswith(f"gdns: {word} was looked up as a name; did you mean the verb, gdns {verb}?\n")
+    done = call(word, "names.txt", f"@{dns_server.address}")
+    assert done.status == 2
+    assert f"did you mean the verb, gdns {verb}?" in done.err
+
+
+def test_a_name_that_is_like_no_verb_gets_none(dns_server: Server) -> None:
+    assert "did you mean" not in call("nowhere.example", f"@{dns_server.address}").err
+    dns_server.add("bulky. 60 A 192.0.2.7")
+    assert call("bulky", "+short", f"@{dns_server.address}") == (0, "192.0.2.7\n", "")
+
+
 def test_every_verb_has_its_help() -> None:
     for verb in VERBS:
         done = call(verb, "--help")
@@ -619,8 +639,8 @@ def test_a_bug_is_one_line_that_asks_for_a_report(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_examples_in_docstrings_are_right() -> None:
-    tried = [doctest.testmod(module) for module in (advisories, chart, digform, paint)]
-    assert [result.failed for result in tried] == [0] * 4
+    tried = [doctest.testmod(module) for module in (cli, advisories, chart, digform, paint)]
+    assert [result.failed for result in tried] == [0] * 5
     assert all(result.attempted for result in tried)
 
 
