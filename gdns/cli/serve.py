@@ -178,9 +178,11 @@ def _lines(records: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 def _write_resolv_conf(path: str, server: Server) -> None:
     """Let other programs find the server: resolv.conf(5) knows no port, so a line says where it is."""
-    text = f"# of gdns serve, at {server.address}\nnameserver {server.host}\noptions timeout:1 attempts:2\n"
+    from gdns.testing.wholesystem import resolv_conf
+
+    text = resolv_conf(server.host, (), ("timeout:1", "attempts:2"))
     try:
-        Path(path).write_text(text)
+        Path(path).write_text(f"# of gdns serve, at {server.address}\n{text}")
     except OSError as error:
         raise UsageError(f"--resolv-conf {path}: {error.strerror}; name a file that can be written") from None
 
@@ -189,12 +191,12 @@ def _write_resolv_conf(path: str, server: Server) -> None:
 
 
 def _serve(server: Server, options: Any, zones: Zones, faults: Sequence[Any], paint: Paint) -> int:
-    _say_how(server, options, zones, faults, paint)
     seen = 0
     kinds: Counter[tuple[str, str]] = Counter()
     transports: Counter[str] = Counter()
     with _interruptible():
         try:
+            _say_how(server, options, zones, faults, paint)  # whoever has read it may send SIGTERM
             while options.count is None or seen < options.count:
                 for query in _news(server, seen):
                     seen += 1
