@@ -7,7 +7,7 @@ from functools import lru_cache
 from operator import index
 from typing import NamedTuple
 
-from gdns.names import encode_idna, encode_idna2008
+from gdns.names import encode_idna
 
 
 class Hints(NamedTuple):
@@ -52,7 +52,7 @@ def text_of(function: str, host: object, is_idna2008: bool = False) -> str:
     if isinstance(host, str):
         text = host
         if "\0" not in text:
-            return encode_idna2008(text) if is_idna2008 else encode_idna(text)
+            return encode_idna(text, is_idna2008)
     elif isinstance(host, (bytes, bytearray)) and not (
         function == "getaddrinfo" and isinstance(host, bytearray)
     ):

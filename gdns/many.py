@@ -20,7 +20,7 @@ from gdns._wire import Question
 from gdns.errors import ConfigError, ResolverClosed
 from gdns.flight import Ask, Crowd
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
-from gdns.names import encode_idna, encode_idna2008, is_ordinary, special_use
+from gdns.names import encode_idna, is_ordinary, special_use
 from gdns.outcome import CLOSED, INVALID, TIMEOUT, Outcome
 from gdns.pace import Pace
 from gdns.servers import BUFFERED_FOR
@@ -77,12 +77,16 @@ class Engine(Protocol):
 class Many(Crowd):
     """Questions under way, and what has come of them, for one greenlet that waits.
 
-    `engine` gives the resolver's engine of the moment; `idna2008` says how names beyond ASCII are written.
+    `engine` gives the resolver's engine of the moment; `is_idna2008` says how names beyond ASCII are written.
     `pace` limits the questions, None does not.
     """
 
     def __init__(
-        self, engine: Callable[[], Engine], concurrency: int, pace: Pace | None = None, idna2008: bool = False
+        self,
+        engine: Callable[[], Engine],
+        concurrency: int,
+        pace: Pace | None = None,
+        is_idna2008: bool = False,
     ) -> None:
         self.landed: deque[Ask] = deque()  # asks with their outcomes, in the order of these
         self.in_flight = 0
@@ -90,7 +94,7 @@ class Many(Crowd):
         self._engine = engine
         self._concurrency = concurrency
         self._pace = pace
-        self._is_idna2008 = idna2008
+        self._is_idna2008 = is_idna2008
         self._hub: Hub = None  # type: ignore[assignment]  # until `begin`
         self._stub: Stub = None  # type: ignore[assignment]
         self._stubs: list[Stub] = []  # those that were asked, for settings may change meanwhile
@@ -148,7 +152,7 @@ class Many(Crowd):
             self._pace.take(monotonic())
         try:
             if not name.isascii():
-                name = encode_idna2008(name) if self._is_idna2008 else encode_idna(name)
+                name = encode_idna(name, self._is_idna2008)
             question = Question(name, rdtype)
         except ValueError as error:
             self.refuse(item, rdtype, str(error))
@@ -340,7 +344,7 @@ def resolve_many(
     questions: Iterable[Item],
     concurrency: int,
     rate: float | None,
-    idna2008: bool,
+    is_idna2008: bool,
 ) -> Iterator[Result]:
     """The results of all questions, as completed; `Resolver.resolve_many` says how. Raises ConfigError."""
     if isinstance(questions, (str, bytes)):
@@ -356,7 +360,7 @@ def resolve_many(
         if not 0 < rate < 1e9:
             raise ConfigError(f"rate: expected a positive number of questions per second, not {rate!r}")
         pace = Pace(rate)
-    return Many(engine, concurrency, pace, idna2008).results(iter(questions))
+    return Many(engine, concurrency, pace, is_idna2008).results(iter(questions))
 
 
 def rdtype_of(rdtype: object) -> int:

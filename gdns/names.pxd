@@ -2,7 +2,7 @@
 
 import cython
 
-cpdef str encode_idna(str host)
+cpdef str encode_idna(str host, bint is_idna2008=*)
 cpdef object special_use(str name)
 cpdef bint is_hostname(str name)
 @cython.locals(length=int, last_length=int, character=cython.Py_UCS4)

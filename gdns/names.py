@@ -72,26 +72,30 @@ def from_octets(name: bytes) -> str:
     return "".join([chr(octet) if 0x21 <= octet <= 0x7E else f"\\{octet:03d}" for octet in name])
 
 
-def encode_idna(host: str) -> str:
+def encode_idna(host: str, is_idna2008: bool = False) -> str:
     """The A-labels of a host, exactly as CPython's `getaddrinfo` makes them (IDNA 2003, the "idna" codec).
 
-    Raises UnicodeError with CPython's texts, for ASCII too: an empty label, or one over 63 octets.
+    Or, for those who ask for them, those of IDNA 2008 with the mappings of UTS 46: once `need_idna2008` has
+    found what makes them. Raises UnicodeError with CPython's texts, for ASCII too: an empty label, or one
+    over 63 octets; for what IDNA 2008 forbids that is an `idna.IDNAError`.
     """
     if len(host) <= MAX_LABEL and host.isascii() and ".." not in host and not host.startswith("."):
         return host  # nothing the codec could object to
+    if is_idna2008 and not host.isascii():
+        import idna
+
+        return idna.encode(host, uts46=True).decode("ascii")
     return host.encode("idna").decode("ascii")
 
 
-def encode_idna2008(host: str) -> str:
-    """The A-labels of a host by IDNA 2008 with the mappings of UTS 46, for those who ask for them.
+def need_idna2008() -> None:
+    """Find the package that IDNA 2008 needs. Raises ImportError, which names the extra that it comes with."""
+    try:
+        import idna  # noqa: F401 - loaded here, and not with the first name that needs it
+    except ModuleNotFoundError as error:
+        from gdns.extras import missing
 
-    Raises UnicodeError (`idna.IDNAError`) for what the standard forbids, ImportError without that package.
-    """
-    if host.isascii():
-        return encode_idna(host)
-    import idna
-
-    return idna.encode(host, uts46=True).decode("ascii")
+        raise missing(error, "idna") from None
 
 
 # What to ask for

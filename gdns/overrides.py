@@ -10,7 +10,7 @@ from weakref import WeakSet
 from gdns.entries import Failure, HostEntry
 from gdns.errors import EAI_NODATA, EAI_NONAME, HOST_NOT_FOUND, NO_DATA, ConfigError
 from gdns.literals import parse_literal
-from gdns.names import encode_idna, encode_idna2008, to_labels
+from gdns.names import encode_idna, to_labels
 from gdns.threads import QuietLock
 
 Host = str | tuple[str, int]  # a host, or a host with the one port it is meant for
@@ -179,7 +179,7 @@ def _parse_key(key: Host, is_idna2008: bool) -> tuple[str, int | None]:
     if not isinstance(host, str):
         raise TypeError(f"override: expected a host or (host, port), not {key!r}")
     try:
-        name = encode_idna2008(host) if is_idna2008 else encode_idna(host)
+        name = encode_idna(host, is_idna2008)
     except UnicodeError as error:
         raise ConfigError(f"override: {host!r} is not the name of a host: {error}") from None
     if parse_literal(name) is not None:

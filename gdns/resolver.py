@@ -24,7 +24,7 @@ from gdns.counters import Tally, collect
 from gdns.errors import ConfigError
 from gdns.hooks import Hook, Hooks, OnOutcome, OnQuery
 from gdns.hubs import Waiter
-from gdns.names import encode_idna, to_labels
+from gdns.names import encode_idna, need_idna2008, to_labels
 from gdns.nss import Nss
 from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
 from gdns.ready import Front, Results
@@ -256,6 +256,8 @@ class Resolver:
         self._lifetime = None if lifetime is None else _positive("lifetime", lifetime)
         if idna not in (2003, 2008):
             raise ConfigError(f"idna: expected 2003 or 2008, not {idna!r}")
+        if idna == 2008:
+            need_idna2008()
         kept = Cache(
             _whole("cache_entries", cache_entries, 1, 1 << 40),
             _whole("cache_bytes", cache_bytes, 1, 1 << 50),
@@ -268,7 +270,7 @@ class Resolver:
         self._shared = Shared(
             kept if cache else None,
             bool(prefetch),
-            Upstreams(addresses, _parse_domains(domains or {})),
+            Upstreams(addresses, _parse_domains(domains or {}, idna == 2008)),
             idna == 2008,
             check_policy(policy),
             bool(use_0x20),
@@ -497,7 +499,8 @@ class Resolver:
         Raises ConfigError, TypeError.
         """
         addresses = None if nameservers is None else _parse_servers("nameservers", nameservers)
-        self._shared.upstreams = Upstreams(addresses, _parse_domains(domains or {}))
+        by_domain = _parse_domains(domains or {}, self._shared.is_idna2008)
+        self._shared.upstreams = Upstreams(addresses, by_domain)
 
     def flush(self, name: str | None = None) -> int:
         """Forget what the cache holds of a name, of all types, or everything; how many entries that were.
@@ -505,7 +508,7 @@ class Resolver:
         Raises BadName, a ValueError, for what is no name.
         """
         cache = self._shared.cache
-        question = None if name is None else Question(encode_idna(name), 1)
+        question = None if name is None else Question(encode_idna(name, self._shared.is_idna2008), 1)
         return 0 if cache is None else cache.flush(question)
 
     def dump(self) -> list[Dumped]:
@@ -707,7 +710,9 @@ def _parse_servers(what: str, nameservers: Iterable[str]) -> list[ServerAddress]
     return addresses
 
 
-def _parse_domains(domains: Mapping[str, Iterable[str]]) -> dict[bytes, list[ServerAddress]]:
+def _parse_domains(
+    domains: Mapping[str, Iterable[str]], is_idna2008: bool
+) -> dict[bytes, list[ServerAddress]]:
     """The servers by the wire form of their domain, in lower case."""
     if not isinstance(domains, Mapping):
         raise TypeError(f"domains: expected a dict, not {type(domains).__name__}")
@@ -716,7 +721,7 @@ def _parse_domains(domains: Mapping[str, Iterable[str]]) -> dict[bytes, list[Ser
         if not isinstance(domain, str):
             raise TypeError(f"domains: expected domains as str, not {type(domain).__name__}")
         try:
-            key = Question(encode_idna(domain), 1).key[:-4]
+            key = Question(encode_idna(domain, is_idna2008), 1).key[:-4]
         except ValueError as error:
             raise ConfigError(f"domains: {domain!r} is not a domain name ({error})") from None
         if key in parsed:

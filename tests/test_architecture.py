@@ -25,6 +25,7 @@ LAYERS = (
         "endpoints",
         "entries",
         "errors",
+        "extras",
         "files",
         "gaiconf",
     }

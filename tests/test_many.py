@@ -482,7 +482,7 @@ def test_a_child_after_a_fork_asks_again_and_both_end(dns_server):
             found = [next(results)]
             child = os.fork()
             found += results
-            os.write(1, b"%d\\n" % len({{result.question for result in found}}))  # at once, beside the other's
+            os.write(1, b"%d\\n" % len({{result.question for result in found}}))  # at once
             if child:
                 os.waitpid(child, 0)
             else:
