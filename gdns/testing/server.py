@@ -275,8 +275,8 @@ class Server:
     def add(self, *records: str) -> None:
         """Add records, each a line such as "www.example. 60 A 192.0.2.7".
 
-        A record in no zone founds one at its top label. Raises ValueError with dnspython's words for a record
-        that cannot be read; none is added then.
+        A record in no zone founds one at its top label. Raises ValueError for a record that cannot be
+        read, with the part of it that is wrong; none is added then.
         """
         self._ask("add", lines=record_lines(records))
 
