@@ -21,9 +21,11 @@ from gdns.errors import ConfigError, ResolverClosed
 from gdns.flight import Ask, Crowd
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
 from gdns.names import encode_idna, is_ordinary, special_use
-from gdns.outcome import CLOSED, INVALID, TIMEOUT, Outcome
+from gdns.outcome import INVALID, TIMEOUT, Outcome
 from gdns.pace import Pace
+from gdns.rdtypes import NUMBERS, A
 from gdns.servers import BUFFERED_FOR
+from gdns.stub import GONE
 
 if TYPE_CHECKING:
     from gdns.hubs import Hub
@@ -33,23 +35,6 @@ MOST_CONCURRENCY = 60_000  # ids are 16 bits
 REFILL = 64  # questions pulled at a time at least, so that they leave in one system call
 NO_LIMIT = -1.0  # seconds
 LEAST_PAUSE = 0.002  # seconds between two looks at the pace; hubs count no shorter ones
-
-# The types that people ask for by the million; of all others dnspython knows the numbers
-RDTYPES = {
-    "A": 1,
-    "NS": 2,
-    "CNAME": 5,
-    "SOA": 6,
-    "PTR": 12,
-    "MX": 15,
-    "TXT": 16,
-    "AAAA": 28,
-    "SRV": 33,
-    "DS": 43,
-    "DNSKEY": 48,
-    "HTTPS": 65,
-    "CAA": 257,
-}
 
 Item = Any
 """A name, a str or a dns.name.Name, which is asked for its A records; or a pair of a name and a type."""
@@ -176,7 +161,7 @@ class Many(Crowd):
 
     def refuse(self, item: object, rdtype: int, detail: str) -> None:
         """Have something that cannot be asked for among the outcomes."""
-        ask = Ask(self, item, Question(".", rdtype if 0 < rdtype <= 0xFFFF else 1))
+        ask = Ask(self, item, Question(".", rdtype if 0 < rdtype <= 0xFFFF else A))
         self.in_flight += 1
         self.take(ask, Outcome(ask.question, INVALID, detail=detail))
 
@@ -286,14 +271,14 @@ class Many(Crowd):
             if self._problem is not None:
                 raise self._problem
             if self._stub.is_closed:
-                raise ResolverClosed(Outcome(Question(".", 1), CLOSED))
+                raise ResolverClosed(GONE)
         finally:
             self.close()
 
     def _put_other(self, item: object) -> None:
         """Ask what is no mere str."""
         if type(item) is tuple and len(item) == 2 and type(item[0]) is str:
-            number = RDTYPES.get(item[1])
+            number = NUMBERS.get(item[1])
             if number is not None:
                 self.put(item, item[0], number)
                 return
@@ -301,7 +286,7 @@ class Many(Crowd):
         if rdtype > 0:
             self.put(item, name, rdtype)
         else:
-            self.refuse(item, 1, f"{item!r}: there is no such record type")
+            self.refuse(item, A, f"{item!r}: there is no such record type")
 
     def _is_to_fill(self) -> bool:
         """Whether it is time to ask more, though there is more to be handed out."""
@@ -317,7 +302,7 @@ class Many(Crowd):
             room -= 1
             if self._stub.is_closed:
                 self._is_exhausted = True
-                self._problem = ResolverClosed(Outcome(Question(".", 1), CLOSED))
+                self._problem = ResolverClosed(GONE)
                 break
             if self._pace is not None and self.pause() > 0.0:
                 break
@@ -369,7 +354,7 @@ def rdtype_of(rdtype: object) -> int:
         return rdtype if 0 < rdtype <= 0xFFFF else 0
     if not isinstance(rdtype, str):
         raise TypeError(f"a record type is a str or an int, not {type(rdtype).__name__}")
-    number = RDTYPES.get(rdtype.upper())
+    number = NUMBERS.get(rdtype.upper())
     if number is not None:
         return number
     from gdns import records  # loads dnspython
@@ -382,7 +367,7 @@ def rdtype_of(rdtype: object) -> int:
 
 def _read_item(item: object) -> tuple[str, int]:
     """Name and type of what was pulled."""
-    rdtype: object = 1
+    rdtype: object = A
     name = item
     if isinstance(item, (tuple, list)):
         if len(item) != 2:

@@ -14,15 +14,13 @@ from gdns.names import absolute, candidates, is_hostname, reverse_name, special_
 from gdns.nsswitch import Status
 from gdns.ordering import apply_sortlist
 from gdns.outcome import ANSWER, CLOSED, FAILED, NODATA, NXDOMAIN, SERVFAIL, TIMEOUT, Outcome
+from gdns.rdtypes import AAAA, PTR, A
 from gdns.stub import Stub
 
 if TYPE_CHECKING:
     from gdns.cache import Cache, Lease
     from gdns.resolvconf import ResolvConf
 
-A = 1
-PTR = 12
-AAAA = 28
 NOTIMP = 4  # rcode
 
 

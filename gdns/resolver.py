@@ -27,6 +27,7 @@ from gdns.hubs import Waiter
 from gdns.names import encode_idna, need_idna2008, to_labels
 from gdns.nss import Nss
 from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
+from gdns.rdtypes import A
 from gdns.ready import Front, Results
 from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
@@ -508,7 +509,7 @@ class Resolver:
         Raises BadName, a ValueError, for what is no name.
         """
         cache = self._shared.cache
-        question = None if name is None else Question(encode_idna(name, self._shared.is_idna2008), 1)
+        question = None if name is None else Question(encode_idna(name, self._shared.is_idna2008), A)
         return 0 if cache is None else cache.flush(question)
 
     def dump(self) -> list[Dumped]:
@@ -721,7 +722,7 @@ def _parse_domains(
         if not isinstance(domain, str):
             raise TypeError(f"domains: expected domains as str, not {type(domain).__name__}")
         try:
-            key = Question(encode_idna(domain, is_idna2008), 1).key[:-4]
+            key = Question(encode_idna(domain, is_idna2008), A).key[:-4]
         except ValueError as error:
             raise ConfigError(f"domains: {domain!r} is not a domain name ({error})") from None
         if key in parsed:

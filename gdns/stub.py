@@ -25,6 +25,7 @@ from gdns.flight import Alarm, Ask, Both, Flight, Probe, Queued, Refill, new_fli
 from gdns.hooks import Hooks
 from gdns.hubs.waiter import ON_THE_HUB, Waiter, waiter_of
 from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, ended
+from gdns.rdtypes import NS
 from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 NAME_ERROR = 3  # the rcode of NXDOMAIN
 REST = 0.2  # seconds between two rounds of asking when a round ended with a refused connection
-PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
+PROBE = Question(".", NS)  # the root's NS: every resolver knows it, and it tells nobody what users ask
 WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descriptor to be had
 FEW_ASKS = 64  # up to this many that have ended may lie about in the queue of first tries
 NO_MEMORY = Outcome(PROBE, UNREACHABLE, detail="out of memory")  # made while there is some

@@ -40,6 +40,7 @@ LAYERS = (
         "ordering",
         "outcome",
         "pace",
+        "rdtypes",
         "resolvconf",
         "services",
         "switch",

@@ -19,6 +19,7 @@ from gdns.cli.progress import INTERVAL, Progress, summary
 from gdns.cli.sink import Done, Sink, WriteError
 from gdns.cli.source import Line, Source
 from gdns.cli.usage import Parser, UsageError, count, seconds
+from gdns.rdtypes import A
 
 if TYPE_CHECKING:
     from gdns.hubs.protocol import Hub, Watch
@@ -162,7 +163,7 @@ class Asked(NamedTuple):
 def asked_by(line: Line, rdtypes: Mapping[str, int]) -> list[Asked]:
     """The questions of a line."""
     if line.problem:
-        return [Asked("A", 1, line.problem)]
+        return [Asked("A", A, line.problem)]
     if not line.rdtype:
         return [Asked(*item) for item in rdtypes.items()]
     from gdns._ndjson import rdtype_text
@@ -170,7 +171,7 @@ def asked_by(line: Line, rdtypes: Mapping[str, int]) -> list[Asked]:
 
     number = rdtype_of(line.rdtype)
     if not number:
-        return [Asked("A", 1, f"there is no record type {line.rdtype}")]
+        return [Asked("A", A, f"there is no record type {line.rdtype}")]
     return [Asked(rdtype_text(number), number)]
 
 
@@ -292,7 +293,7 @@ class Run:
             return
         if asked.problem:
             detail = self.complaints.add(line.number, f"{line.name}: {asked.problem}")
-            self.many.refuse(line.name, 1, detail)
+            self.many.refuse(line.name, A, detail)
         elif not self.many.put(line.name, line.name, asked.number):
             outcome = self.many.landed[-1].outcome
             assert outcome is not None
@@ -445,7 +446,9 @@ def _rate(text: str) -> float:
 
 
 def _concurrency(text: str) -> int:
-    return _at_most(text, count(text), 60_000)
+    from gdns.many import MOST_CONCURRENCY
+
+    return _at_most(text, count(text), MOST_CONCURRENCY)
 
 
 def _jobs(text: str) -> int:
