@@ -7,7 +7,8 @@ final dot makes it absolute.
 import enum
 import re
 from collections.abc import Iterable, Iterator
-from socket import AF_INET, AF_INET6, inet_pton
+from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_pton
+from typing import Final
 
 MAX_LABEL = 63  # octets, RFC 1035, section 2.3.4
 MAX_NAME = 255  # octets on the wire, the length octets and the root included
@@ -153,9 +154,18 @@ def absolute(name: str) -> str | None:
 class SpecialUse(enum.Enum):
     """What a special-use name is answered with, in place of asking a server."""
 
-    LOOPBACK = "loopback"  # ::1 and 127.0.0.1
+    LOOPBACK = "loopback"  # the addresses of `LOOPBACK`
     NXDOMAIN = "NXDOMAIN"
 
+
+LOOPBACK_IPV4 = "127.0.0.1"
+LOOPBACK_IPV6 = "::1"
+LOOPBACK: Final[dict[int, tuple[str, ...]]] = {
+    AF_UNSPEC: (LOOPBACK_IPV6, LOOPBACK_IPV4),
+    AF_INET: (LOOPBACK_IPV4,),
+    AF_INET6: (LOOPBACK_IPV6,),
+}
+"""The addresses by which this host reaches itself, by address family."""
 
 _SPECIAL_USE = {
     "localhost": SpecialUse.LOOPBACK,

@@ -45,6 +45,7 @@ from gdns.errors import (
     ResolverClosed,
 )
 from gdns.forward import BROADCAST, approved_entry, find, first_address, gai_error
+from gdns.names import LOOPBACK
 from gdns.nss import Nss
 from gdns.outcome import CLOSED, Outcome
 from gdns.ready import ADDRESS_OCTETS, ROW_OCTETS, hints_key, lookup_key
@@ -59,7 +60,6 @@ _NI_FLAGS: Final = 0xFF
 _NI_IDN: Final = 0x20  # the socket module has no name for it
 _FAMILIES: Final = {0: AF_UNSPEC, 2: AF_INET, 10: AF_INET6}
 _TYPES: Final = {int(kind): kind for kind in SocketKind}
-_LOOPBACK: Final = {0: ("::1", "127.0.0.1"), 2: ("127.0.0.1",), 10: ("::1",)}
 _ANY: Final = {0: ("::", "0.0.0.0"), 2: ("0.0.0.0",), 10: ("::",)}
 
 SockAddr = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
@@ -179,7 +179,7 @@ def _checked(nss: Nss, hints: Hints, name: str | None) -> Hints:
 
 def _this_host(hints: Hints) -> HostEntry:
     """The addresses to connect to, or with AI_PASSIVE to listen at, where no host is named."""
-    addresses = _ANY if hints.flags & _AI_PASSIVE else _LOOPBACK
+    addresses = _ANY if hints.flags & _AI_PASSIVE else LOOPBACK
     return HostEntry(addresses[hints.family], "")
 
 

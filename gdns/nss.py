@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from socket import AF_INET, AF_INET6, AF_UNSPEC, gaierror, gethostname, herror
+from socket import AF_INET, AF_INET6, AF_UNSPEC, gaierror, gethostname, herror, inet_pton
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
@@ -29,7 +29,7 @@ from gdns.errors import (
     HostError,
 )
 from gdns.hosts import HostsFile
-from gdns.names import SpecialUse, from_octets, is_hostname, is_ordinary, special_use
+from gdns.names import LOOPBACK, LOOPBACK_IPV4, SpecialUse, from_octets, is_hostname, is_ordinary, special_use
 from gdns.nss_dns import Dns
 from gdns.nss_modules import Source, Step, steps
 from gdns.nsswitch import Action, Status
@@ -62,11 +62,6 @@ _UNAVAILABLE = Miss(Status.UNAVAIL, NO_RECOVERY)
 _NO_FILE = Miss(Status.UNAVAIL, HOST_NOT_FOUND)
 _NO_FILE_UNSAID = Miss(Status.UNAVAIL, HOST_NOT_FOUND)  # h_errno stays as it was
 _NOT_INSTALLED = Miss(Status.UNAVAIL, NETDB_INTERNAL)
-_LOOPBACK: dict[int, tuple[str, ...]] = {
-    AF_UNSPEC: ("::1", "127.0.0.1"),
-    AF_INET: ("127.0.0.1",),
-    AF_INET6: ("::1",),
-}
 
 
 class Files:
@@ -254,7 +249,7 @@ class Nss:
             return found
         if special_use(name) is SpecialUse.LOOPBACK:
             if self._hosts.addresses(name) is None:
-                return HostEntry(_LOOPBACK[family], name)
+                return HostEntry(LOOPBACK[family], name)
             hit = self._hosts.addresses(name, family)
             if hit is not None:
                 return HostEntry(hit.addresses, hit)
@@ -374,10 +369,10 @@ class Nss:
         return found.names()[0] if isinstance(found, HostEntry) else ""
 
     def _name_of_loopback(self, ends_at: float | None) -> str:
-        found = self.address_names("127.0.0.1", b"\x7f\0\0\1", ends_at)
+        found = self.address_names(LOOPBACK_IPV4, inet_pton(AF_INET, LOOPBACK_IPV4), ends_at)
         if isinstance(found, Foreign):
             with suppress(OSError):
-                return self.ask_system(ends_at, _socket.gethostbyaddr, "127.0.0.1")[0]
+                return self.ask_system(ends_at, _socket.gethostbyaddr, LOOPBACK_IPV4)[0]
         return found.names()[0] if isinstance(found, HostEntry) else ""
 
     def address_names(

@@ -58,7 +58,7 @@ from gdns._ares import (
 from gdns._wire import Question, Refusal, Reply, read
 from gdns.errors import ConfigError, ResolverClosed
 from gdns.hubs.waiter import Waiter
-from gdns.names import SpecialUse, candidates, special_use
+from gdns.names import LOOPBACK_IPV4, LOOPBACK_IPV6, SpecialUse, candidates, special_use
 from gdns.outcome import NO_REPLY, Outcome, status_of
 from gdns.reading import question_name, respell, respell_records
 from gdns.reading import read_message as _read
@@ -94,7 +94,7 @@ __all__ = [
     "zone_for_name",
 ]
 
-LOOPBACK = {RdataType.A: "127.0.0.1", RdataType.AAAA: "::1"}  # RFC 6761, section 6.3
+_LOOPBACK = {RdataType.A: LOOPBACK_IPV4, RdataType.AAAA: LOOPBACK_IPV6}  # RFC 6761, section 6.3
 MOST_OPTIONS = 900  # octets of EDNS options in a question, as `Question` takes them
 LOOPBACK_TTL = 10_800  # seconds; any value is true, this is unbound's
 
@@ -608,8 +608,8 @@ def special_outcome(question: Question, rule: SpecialUse) -> Outcome:
     )
     if rule is SpecialUse.NXDOMAIN:
         response.set_rcode(dns.rcode.NXDOMAIN)
-    elif rdtype in LOOPBACK and rdclass == RdataClass.IN:
-        response.answer.append(dns.rrset.from_text(qname, LOOPBACK_TTL, rdclass, rdtype, LOOPBACK[rdtype]))
+    elif rdtype in _LOOPBACK and rdclass == RdataClass.IN:
+        response.answer.append(dns.rrset.from_text(qname, LOOPBACK_TTL, rdclass, rdtype, _LOOPBACK[rdtype]))
     reply = read(response.to_wire(), question)
     assert not isinstance(reply, Refusal)  # we wrote it for this very question
     return Outcome(question, status_of(reply), reply)

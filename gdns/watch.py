@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from gdns.hubs import native
 from gdns.literals import is_address
 from gdns.patch import ADDRESS_AT, FEWEST_ARGUMENTS, SPECIAL_HOSTS, lock
+from gdns.resolvconf import DNS_PORT
 from gdns.switch import Place, Switch
 from gdns.threads import members_of, original
 
@@ -39,7 +40,6 @@ HOST_AT = {  # audit events, and where in their arguments the host is
 }
 BETWEEN = ("socket", "ssl", "gevent", "eventlet", "gdns")  # modules through which others' calls pass
 DEEPEST = 30  # frames that a sighting keeps
-DNS_PORT = 53
 POLL = {"x86_64": (7, 271), "aarch64": (73,)}  # poll and ppoll in asm/unistd.h
 POLLFD = struct.Struct("ihh")  # poll(2)
 

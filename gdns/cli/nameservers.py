@@ -7,8 +7,8 @@ import socket
 
 from gdns.cli.usage import UsageError
 from gdns.errors import ConfigError, GaiError
-from gdns.resolvconf import ResolvConf
-from gdns.servers import DNS_PORT, ServerAddress
+from gdns.resolvconf import DNS_PORT, ResolvConf
+from gdns.servers import ServerAddress
 
 FORMS = "@192.0.2.1, @192.0.2.1:5300, @[2001:db8::1]:5300, @ns.example or @ns.example#5300"
 

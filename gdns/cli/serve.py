@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdns.cli.paint import Paint, paint_for, printable
 from gdns.cli.usage import Parser, UsageError, add_color, count
+from gdns.resolvconf import DNS_PORT
 
 if TYPE_CHECKING:
     from gdns.testing import LoggedQuery, Server
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 ENDED = 0  # exit status
 LOOK_EVERY = 0.05  # seconds between two looks at the log
 TOP = 5  # names in the summary
-DNS_PORT = 53
 
 
 class Zones(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 
+from gdns.resolvconf import DNS_PORT
 from gdns.testing.clock import FakeClock
 from gdns.testing.faults import Fault, as_json, check_seconds
 from gdns.testing.link import Link
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from gdns.testing.inside import InHub, InThread
 
 POLL = 0.001  # seconds between two looks at the log
-DNS_PORT = 53
 
 Mode = Literal["process", "thread", "hub"]
 
