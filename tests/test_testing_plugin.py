@@ -103,7 +103,7 @@ def test_below_a_failed_test_stands_what_its_server_was_asked(tmp_path):
     assert told[0].count("\n  www.example. A\n") == 1
     assert re.search(r"\n  api\.nowhere\. A, \d times: in none of its zones, so REFUSED but", told[0]), said
     assert "<Outcome api.example. A: NXDOMAIN from " in told[1]
-    assert "\n  api.example. A\n" in told[1]
+    assert "\n  api.example. A" in told[1]
 
 
 BLOCKED = """
