@@ -22,7 +22,7 @@ MOST_THREADS = 4
 
 
 class Desk(Protocol):
-    """Where the greenlets of a hub wait for threads: a stub, or a `gdns.system.Bell`."""
+    """Where the greenlets of a hub wait for threads: a stub, or a `gdns.bell.Bell`."""
 
     @property
     def hub(self) -> Hub: ...

@@ -10,7 +10,6 @@ from __future__ import annotations
 import _socket
 import os
 import socket
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from socket import (
@@ -29,18 +28,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import WeakSet
 
 from gdns import hubs, libc
-from gdns.approval import AddressPolicy, approved, approved_infos, check_policy
+from gdns.approval import AddressPolicy, approved, approved_infos
+from gdns.bell import Bell
 from gdns.beside import Lookup, Service
 from gdns.entries import Failure, HostEntry
 from gdns.errors import HOST_TEXTS, ConfigError, GaiError, HostError
-from gdns.logs import WARNING, log
 from gdns.names import encode_idna
-from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
-from gdns.switch import Switch
-from gdns.threads import QuietLock, local_base, make_rlock, members_of, original
+from gdns.overrides import Addresses, Host, Override, Overrides
+from gdns.threads import local_base, members_of
 
 if TYPE_CHECKING:
-    from gdns.hubs import Hub, Waiter
+    from gdns.hubs import Hub
 
 T = TypeVar("T")
 
@@ -48,8 +46,6 @@ BACKENDS = ("auto", "native", "libc")
 SWITCH = "GDNS_DISABLE"  # in the environment: everything goes to the system's own resolver
 
 _ThreadLocal: Any = local_base()
-_get_ident = original("_thread", "get_ident")
-_bells: WeakSet[Bell] = WeakSet()
 
 
 def is_disabled() -> bool:
@@ -65,89 +61,6 @@ def wants_libc(backend: str) -> bool:
     if backend not in BACKENDS:
         raise ConfigError(f"backend: expected one of {', '.join(map(repr, BACKENDS))}, not {backend!r}")
     return backend == "libc" or (backend == "auto" and is_disabled())
-
-
-class Bell:
-    """Lets threads wake the greenlets of one hub: a pipe that the hub watches while anybody waits."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
-        self.is_closed = False
-        self._thread = _get_ident()
-        self._guests: set[Waiter] = set()
-        self._waking: deque[Waiter] = deque()
-        self._open()
-        _bells.add(self)
-
-    def _open(self) -> None:
-        self._lock = make_rlock()
-        self._ends = os.pipe()
-        for end in self._ends:
-            os.set_blocking(end, False)
-        self._watch = self.hub.watch(self._ends[0], self._on_ring)
-
-    def wait_for_thread(self, guest: Waiter, lifetime: float | None = None) -> None:
-        """Park until a thread calls `wake_from_thread(guest)`, for `lifetime` seconds at most."""
-        self._guests.add(guest)
-        self._watch.start()
-        timer = None if lifetime is None else self.hub.call_later(max(0.0, lifetime), guest.wake)
-        try:
-            guest.park()
-        finally:
-            self._guests.discard(guest)
-            if timer is not None:
-                timer.cancel()
-            if not self._guests:
-                self._watch.stop()  # an idle one would keep the hub from finishing
-
-    def wake_from_thread(self, guest: Waiter) -> None:
-        """Let the hub wake a greenlet; the one method that any thread may call."""
-        self._waking.append(guest)
-        with self._lock:  # a descriptor that was closed may be somebody else's by now
-            if not self.is_closed:
-                with suppress(BlockingIOError):  # it is readable already
-                    os.write(self._ends[1], b"\0")
-
-    def _on_ring(self) -> None:
-        with suppress(BlockingIOError):
-            os.read(self._ends[0], 4096)
-        while self._waking:
-            self._waking.popleft().wake()
-
-    def close(self) -> None:
-        """Wake all who wait, and give the pipe back; safe to call twice."""
-        with self._lock:
-            if self.is_closed:
-                return
-            self.is_closed = True
-            self._watch.close()
-            for end in self._ends:
-                os.close(end)
-        for guest in tuple(self._guests):
-            guest.wake()
-
-    def after_fork(self) -> None:
-        """In the child: a pipe of its own, for the old one is the parent's."""
-        if self.is_closed:
-            return
-        old = self._ends
-        if self._thread != _get_ident():  # it was not taken along, nor was anybody who waits
-            self.is_closed = True
-            for end in old:
-                os.close(end)
-            return
-        self._watch.close()
-        self._open()
-        for end in old:
-            os.close(end)
-        if self._guests:
-            self._watch.start()
-        if self._waking:
-            self.wake_from_thread(self._waking.pop())
-
-    def __del__(self) -> None:
-        with suppress(Exception):  # the interpreter may be going down
-            self.close()
 
 
 class LibcFunctions:
@@ -408,102 +321,6 @@ class SystemFinder:
         return addresses  # the system has sorted them
 
 
-def patch_dnspython() -> Switch:
-    """As `gdns.dnspython.patch_dnspython`, where that cannot serve: dnspython is left as it is."""
-    log("gdns", WARNING, "patch_dnspython: dnspython is left as it is, because %s", _missing)
-    return Switch(())
-
-
-class Resolver(LibcFunctions):
-    """`gdns.Resolver` where the extension modules cannot be imported: it serves with the backend "libc".
-
-    The settings are those of that class. What says whom to ask and what to keep is for gdns' own engine, and
-    of no effect here; `backend="native"` raises ConfigError.
-    """
-
-    def __init__(
-        self,
-        nameservers: object = None,
-        *,
-        lifetime: float | None = None,
-        backend: str = "auto",
-        hub: Hub | None = None,
-        policy: AddressPolicy | None = None,
-        override: Mapping[Host, Addresses] | None = None,
-        **settings: object,
-    ) -> None:
-        wants_libc(backend)
-        if backend == "native":
-            raise ConfigError(f"backend: 'native' cannot serve: {_missing}")
-        self._hub = hub
-        self._lifetime = lifetime
-        self._begin(_missing, check_policy(policy), Overrides(PROCESS))
-        if override is not None:
-            self._given.add(override)
-
-    def create_connection(
-        self,
-        address: tuple[str | bytes | None, str | bytes | int | None],
-        timeout: Any = socket._GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[attr-defined]
-        source_address: tuple[str, int] | None = None,
-        *,
-        all_errors: bool = False,
-        attempt_delay: float = 0.25,
-        resolution_delay: float = 0.05,
-    ) -> socket.socket:
-        """Connect to whichever address of a host answers first: see docs/how-to/connect.md."""
-        from gdns import connect
-
-        return connect.create_connection(
-            self._finder(), address, timeout, source_address, all_errors, attempt_delay, resolution_delay
-        )
-
-    def flush(self, name: str | None = None) -> int:
-        """Nothing is cached here: 0."""
-        return 0
-
-    def stats(self) -> dict[str, Any]:
-        """Nothing is counted here: an empty dict."""
-        return {}
-
-    def __enter__(self) -> Resolver:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<gdns.Resolver of the system's own resolver{' (closed)' if self._has_ended else ''}>"
-
-
-_missing = "gdns' extension modules cannot be imported"  # with the reason, once it is known
-
-
-def serve_alone(reason: ImportError) -> None:
-    """Say, once, that this backend serves because the extension modules cannot be imported."""
-    global _missing
-    if "(" in _missing:
-        return
-    _missing = f"{_missing} ({reason})"
-    log("gdns", WARNING, "%s: the system's own resolver serves, and resolve() does not", _missing)
-
-
-_default: Resolver | None = None
-
-
-def default_resolver() -> Resolver:
-    """The resolver behind the module's functions."""
-    global _default
-    if _default is None:
-        with _lock:
-            if _default is None:
-                _default = Resolver()
-    return _default
-
-
-_lock = QuietLock()
-
-
 def _refuse_nul(function: str, host: object) -> None:
     """The system would cut a host off at its NUL, and look up another one."""
     if (isinstance(host, str) and "\0" in host) or (isinstance(host, (bytes, bytearray)) and 0 in host):
@@ -525,12 +342,3 @@ def _named(kinds: Any, number: int) -> Any:
         return kinds(number)
     except ValueError:
         return number
-
-
-def _after_fork_in_child() -> None:
-    for bell in members_of(_bells):
-        bell.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

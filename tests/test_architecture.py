@@ -49,6 +49,7 @@ LAYERS = (
     },
     # engine
     {
+        "bell",
         "counters",
         "_ares",
         "_datagram",
@@ -66,6 +67,7 @@ LAYERS = (
     {"approval", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "ready", "sources"},
     # api
     {
+        "alone",
         "arguments",
         "beside",
         "connect",

@@ -13,7 +13,7 @@ import pytest
 
 import gdns
 from gdns import libc, policy
-from gdns.system import Bell
+from gdns.bell import Bell
 
 WITHOUT_EXTENSIONS = """if True:
     import importlib.machinery, importlib.util, os, sys
@@ -537,5 +537,5 @@ def test_all_of_this_works_without_the_extensions():
         "127.0.0.1 5.0",
         "('8.8.8.8',)",
         *["api.example ('127.0.0.1',)"] * 3,
-        "gdns.system",
+        "gdns.alone",
     ], done.stderr
