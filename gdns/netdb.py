@@ -21,14 +21,13 @@ from socket import (
     NI_NUMERICSERV,
     SOCK_STREAM,
     SocketKind,
-    gethostname,
     inet_pton,
 )
 from typing import Final
 
 from gdns._rows import rows
 from gdns.approval import AddressPolicy, approved, approved_infos
-from gdns.arguments import Hints, c_int, hints_of, text_of
+from gdns.arguments import Hints, c_int, fqdn_of, hints_of, text_of
 from gdns.endpoints import endpoints, service_text
 from gdns.entries import Failure, Foreign, HostEntry, Miss
 from gdns.errors import (
@@ -44,7 +43,8 @@ from gdns.errors import (
     HostError,
     ResolverClosed,
 )
-from gdns.forward import BROADCAST, approved_entry, find, first_address, gai_error
+from gdns.forward import approved_entry, find, first_address, gai_error
+from gdns.literals import BROADCAST
 from gdns.names import LOOPBACK
 from gdns.nss import Nss
 from gdns.outcome import CLOSED, Outcome
@@ -257,14 +257,7 @@ def _host_by_addr(
 
 def getfqdn(nss: Nss, name: str = "") -> str:
     """As `socket.getfqdn`: the first name with a dot among those of `name`, which is this host's if empty."""
-    name = name.strip()
-    if not name or name in ("0.0.0.0", "::"):
-        name = gethostname()
-    try:
-        canonical_name, aliases, _ = _host_by_addr(nss, name, None)  # no address is handed out
-    except OSError:
-        return name
-    return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)
+    return fqdn_of(name, lambda host: _host_by_addr(nss, host, None))  # no address is handed out
 
 
 def _names_of(nss: Nss, address: str, ends_at: float | None) -> HostEntry | Miss | Foreign:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from socket import AF_INET, AF_INET6, AF_UNSPEC, gaierror, gethostname, herror, inet_pton
+from socket import AF_INET, AF_INET6, AF_UNSPEC, gethostname, inet_pton
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
@@ -20,13 +20,10 @@ from gdns.errors import (
     EAI_OF,
     EAI_SYSTEM,
     HOST_NOT_FOUND,
-    HOST_TEXTS,
     NETDB_INTERNAL,
     NO_DATA,
     NO_RECOVERY,
     TRY_AGAIN,
-    GaiError,
-    HostError,
 )
 from gdns.hosts import HostsFile
 from gdns.names import LOOPBACK, LOOPBACK_IPV4, SpecialUse, from_octets, is_hostname, is_ordinary, special_use
@@ -340,12 +337,7 @@ class Nss:
         Raises what it raises, as GaiError and HostError.
         """
         lifetime = None if ends_at is None else ends_at - monotonic()
-        try:
-            return libc.call(self.stub, lifetime, function, *arguments)
-        except gaierror as error:
-            raise error if isinstance(error, GaiError) else GaiError(*error.args) from None
-        except herror as error:
-            raise error if error.errno not in HOST_TEXTS else HostError(error.errno) from None
+        return libc.ask(self.stub, lifetime, function, *arguments)
 
     def local_domain(self) -> str:
         """The domain that NI_NOFQDN strips: as glibc, that of localhost's names, or of this host's."""

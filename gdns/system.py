@@ -11,7 +11,6 @@ import _socket
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from socket import (
     AF_INET,
     AF_INET6,
@@ -29,11 +28,13 @@ from weakref import WeakSet
 
 from gdns import hubs, libc
 from gdns.approval import AddressPolicy, approved, approved_infos
+from gdns.arguments import fqdn_of, text_of
 from gdns.bell import Bell
 from gdns.beside import Lookup, Service
 from gdns.entries import Failure, HostEntry
-from gdns.errors import HOST_TEXTS, ConfigError, GaiError, HostError
-from gdns.names import encode_idna
+from gdns.errors import ConfigError, GaiError
+from gdns.literals import BROADCAST
+from gdns.names import LOOPBACK_IPV4
 from gdns.overrides import Addresses, Host, Override, Overrides
 from gdns.threads import local_base, members_of
 
@@ -97,12 +98,7 @@ class LibcFunctions:
         return bell
 
     def _ask(self, lifetime: float | None, function: Callable[..., T], *arguments: object) -> T:
-        try:
-            return libc.call(self._bell(), lifetime, function, *arguments)
-        except socket.gaierror as error:
-            raise error if isinstance(error, GaiError) else GaiError(*error.args) from None
-        except socket.herror as error:
-            raise error if error.errno not in HOST_TEXTS else HostError(error.errno) from None
+        return libc.ask(self._bell(), lifetime, function, *arguments)
 
     def getaddrinfo(
         self,
@@ -116,7 +112,7 @@ class LibcFunctions:
         """As `socket.getaddrinfo` (getaddrinfo(3)). Raises GaiError and what else the system's raises."""
         rows = self._infos(host, port, family, type, proto, flags)
         if self._policy is not None:
-            rows = approved_infos(self._policy, _text(host), rows)
+            rows = approved_infos(self._policy, _name_of(host), rows)
         return rows
 
     def _infos(
@@ -129,17 +125,17 @@ class LibcFunctions:
         flags: int = 0,
     ) -> list[Any]:
         """What no policy has seen yet."""
-        _refuse_nul("getaddrinfo", host)
+        name = _name_of(host)
         rows = None
-        if self._given.table and host is not None and not flags & AI_NUMERICHOST:
-            rows = self._given_infos(host, port, family, type, proto, flags)
+        if self._given.table and name is not None and not flags & AI_NUMERICHOST:
+            rows = self._given_infos(name, port, family, type, proto, flags)
         if rows is None:
             rows = self._ask(self._lifetime, _socket.getaddrinfo, host, port, family, type, proto, flags)
         return [(_named(AddressFamily, row[0]), _named(SocketKind, row[1]), *row[2:]) for row in rows]
 
     def _given_infos(
         self,
-        host: bytes | str,
+        name: str,
         port: bytes | str | int | None,
         family: int,
         type: int,
@@ -151,11 +147,11 @@ class LibcFunctions:
         if port is not None:
             service = (type, proto, flags & AI_NUMERICSERV)
             try:
-                number = int(_socket.getaddrinfo("127.0.0.1", port, 0, *service)[0][4][1])
+                number = int(_socket.getaddrinfo(LOOPBACK_IPV4, port, 0, *service)[0][4][1])
             except socket.gaierror:
                 return None  # the system will say so, too
         given = self._find(
-            host,
+            name,
             number,
             family,
             family == AF_INET6 and flags & AI_V4MAPPED != 0,
@@ -172,59 +168,58 @@ class LibcFunctions:
         return rows
 
     def _find(
-        self, host: object, port: int, family: int, is_mapped: bool = False, wants_all: bool = False
+        self, name: str, port: int, family: int, is_mapped: bool = False, wants_all: bool = False
     ) -> HostEntry | None:
         """What is given in the place of a look-up, None if nothing is. Raises GaiError."""
-        name = _text(host)
-        if not self._given.table or name is None:
+        if not self._given.table:
             return None
         found = self._given.find(name, port, family, is_mapped, wants_all)
         if isinstance(found, Failure):
             raise GaiError(found.eai)
         return found
 
-    def _judged(self, host: object, addresses: Sequence[str]) -> Sequence[str]:
+    def _judged(self, name: str, addresses: Sequence[str]) -> Sequence[str]:
         """Those that the policy approves. Raises AddressRefused."""
-        return addresses if self._policy is None else approved(self._policy, _text(host), addresses)
+        return addresses if self._policy is None else approved(self._policy, name, addresses)
 
     def gethostbyname(self, name: str) -> str:
         """As `socket.gethostbyname`. Raises GaiError."""
-        _refuse_nul("gethostbyname", name)
-        given = self._find(name, 0, AF_INET)
+        host = text_of("gethostbyname", name)
+        given = self._find(host, 0, AF_INET)
         if given is not None:
-            return self._judged(name, given.addresses)[0]
+            return self._judged(host, given.addresses)[0]
         if self._policy is None:
             return self._ask(self._lifetime, _socket.gethostbyname, name)
-        if not name or name in ("<broadcast>", "255.255.255.255"):
-            return self._judged(name, (_socket.gethostbyname(name),))[0]
+        if not host or host in BROADCAST:
+            return self._judged(host, (_socket.gethostbyname(name),))[0]
         rows = self._ask(self._lifetime, _socket.getaddrinfo, name, None, AF_INET, SOCK_STREAM)
-        return self._judged(name, [str(row[4][0]) for row in rows])[0]
+        return self._judged(host, [str(row[4][0]) for row in rows])[0]
 
     def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyname_ex`. Raises GaiError or HostError."""
-        _refuse_nul("gethostbyname_ex", name)
-        given = self._find(name, 0, AF_INET)
+        host = text_of("gethostbyname_ex", name)
+        given = self._find(host, 0, AF_INET)
         if given is not None:
-            return given.names()[0], [], [*self._judged(name, given.addresses)]
+            return given.names()[0], [], [*self._judged(host, given.addresses)]
         known, aliases, addresses = self._ask(self._lifetime, _socket.gethostbyname_ex, name)
-        return known, aliases, [*self._judged(name, addresses)]
+        return known, aliases, [*self._judged(host, addresses)]
 
     def gethostbyaddr(self, address: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyaddr`. Raises GaiError or HostError."""
         return self._host_by_addr(address, is_judged=True)
 
     def _host_by_addr(self, address: str, is_judged: bool) -> tuple[str, list[str], list[str]]:
-        _refuse_nul("gethostbyaddr", address)
+        host = text_of("gethostbyaddr", address)
         if self._given.table or (is_judged and self._policy is not None):
-            given = self._find(address, 0, 0)
+            given = self._find(host, 0, 0)
             if given is not None:
                 addresses: Sequence[str] = given.addresses
-            elif not address:
+            elif not host:
                 return self._ask(self._lifetime, _socket.gethostbyaddr, address)  # an error
             else:
                 rows = self._ask(self._lifetime, _socket.getaddrinfo, address, None, 0, SOCK_STREAM)
                 addresses = [str(row[4][0]) for row in rows]
-            address = (self._judged(address, addresses) if is_judged else addresses)[0].partition("%")[0]
+            address = (self._judged(host, addresses) if is_judged else addresses)[0].partition("%")[0]
         return self._ask(self._lifetime, _socket.gethostbyaddr, address)
 
     def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
@@ -233,26 +228,20 @@ class LibcFunctions:
 
     def getfqdn(self, name: str = "") -> str:
         """As `socket.getfqdn`: the name with its domain, or `name` where none is found."""
-        name = name.strip()
-        if not name or name in ("0.0.0.0", "::"):
-            name = socket.gethostname()
-        try:
-            canonical_name, aliases, _ = self._host_by_addr(name, is_judged=False)  # no address is handed out
-        except OSError:
-            return name
-        return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)
+        # no address is handed out
+        return fqdn_of(name, lambda host: self._host_by_addr(host, is_judged=False))
 
     def lookup(self, host: str, family: int = 0, *, lifetime: float | None = None) -> tuple[str, ...]:
         """The addresses of a host in the system's order. `lifetime` is in seconds. Raises GaiError."""
-        _refuse_nul("lookup", host)
-        return tuple(self._judged(host, self._addresses(host, family, lifetime)))
+        name = text_of("lookup", host)
+        return tuple(self._judged(name, self._addresses(name, family, lifetime)))
 
-    def _addresses(self, host: str, family: int, lifetime: float | None) -> tuple[str, ...]:
-        given = self._find(host, 0, family)
+    def _addresses(self, name: str, family: int, lifetime: float | None) -> tuple[str, ...]:
+        given = self._find(name, 0, family)
         if given is not None:
             return given.addresses
         lifetime = self._lifetime if lifetime is None else lifetime
-        rows = self._ask(lifetime, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
+        rows = self._ask(lifetime, _socket.getaddrinfo, name, None, family, SOCK_STREAM)
         return tuple(dict.fromkeys(str(row[4][0]) for row in rows))
 
     def override(self, addresses: Mapping[Host, Addresses]) -> Override:
@@ -321,19 +310,9 @@ class SystemFinder:
         return addresses  # the system has sorted them
 
 
-def _refuse_nul(function: str, host: object) -> None:
-    """The system would cut a host off at its NUL, and look up another one."""
-    if (isinstance(host, str) and "\0" in host) or (isinstance(host, (bytes, bytearray)) and 0 in host):
-        raise TypeError(f"{function}() argument 1 must be a str without null characters")
-
-
-def _text(host: object) -> str | None:
-    """A host as overrides and policies know it; None for what is none."""
-    if isinstance(host, str):
-        with suppress(UnicodeError):
-            return encode_idna(host)
-        return host
-    return os.fsdecode(bytes(host)) if isinstance(host, (bytes, bytearray)) else None
+def _name_of(host: bytes | str | None) -> str | None:
+    """A host as overrides and policies know it. A NUL, at which the system would cut it off, is a TypeError."""
+    return None if host is None else text_of("getaddrinfo", host)
 
 
 def _named(kinds: Any, number: int) -> Any:
