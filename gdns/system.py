@@ -311,7 +311,7 @@ class SystemFinder:
 
 
 def _name_of(host: bytes | str | None) -> str | None:
-    """A host as overrides and policies know it. A NUL, at which the system would cut it off, is a TypeError."""
+    """A host as overrides and policies know it. Raises TypeError for a NUL, where the system would end it."""
     return None if host is None else text_of("getaddrinfo", host)
 
 
