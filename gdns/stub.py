@@ -564,7 +564,7 @@ class Stub(Turns):
             former.pop(flight, None)
 
     def _on_end(self, attempt: Try, now: float) -> None:
-        """A try has ended; what that means for its flight."""
+        """A try has ended; what that means for whoever asked."""
         server: Server = attempt.server
         server.in_flight -= 1
         if server.queue:
@@ -576,13 +576,16 @@ class Stub(Turns):
                 self._land_ask(asker, attempt, now)
                 return
             asker = self._board(asker)
-        if not isinstance(asker, Flight):
-            if isinstance(asker, Probe):
-                self._end_probe(asker, attempt)
-            return  # else it was given up
-        flight = asker
-        if flight.outcome is not None:
-            return
+        if isinstance(asker, Flight):
+            flight = asker
+            if flight.outcome is None:
+                self._end_try(flight, attempt, now)
+        elif isinstance(asker, Probe):  # else it was given up
+            self._end_probe(asker, attempt)
+
+    def _end_try(self, flight: Flight, attempt: Try, now: float) -> None:
+        """The network's word ends the flight; a server's trouble is no word about the name."""
+        server: Server = attempt.server
         if attempt is flight.attempt:
             flight.attempt = None
         elif flight.earlier is not None and attempt in flight.earlier:
@@ -621,18 +624,21 @@ class Stub(Turns):
         if reply is not None and (reply.rcode == 0 or status is NXDOMAIN):
             self._land(flight, outcome)
             return
-        # a server's trouble is no word about the name: somebody else is asked, or the same one again
         if flight.last_failure is None or reply is not None:
             flight.last_failure = outcome
         flight.note(server.name, detail or status.value, outcome.rtt)
         if flight.attempt is None and flight.queued_at is None:
-            if flight.step < flight.steps and (flight.waiters or flight.is_wanted):
-                if reply is None and flight.step % len(flight.plan) == 0:
-                    self._set_due(flight, now + REST)  # nobody is there, but somebody may be in a moment
-                else:
-                    self._ask_next(flight, now)
-            elif not flight.earlier:
-                self._fail(flight, now)
+            self._go_on(flight, reply is not None, now)
+
+    def _go_on(self, flight: Flight, was_reached: bool, now: float) -> None:
+        """Somebody else is asked, or the same one again; if that is no use, the flight has failed."""
+        if flight.step < flight.steps and (flight.waiters or flight.is_wanted):
+            if not was_reached and flight.step % len(flight.plan) == 0:
+                self._set_due(flight, now + REST)  # nobody is there, but somebody may be in a moment
+            else:
+                self._ask_next(flight, now)
+        elif not flight.earlier:
+            self._fail(flight, now)
 
     def _is_spared(self, flight: Flight, cut: int) -> bool:
         """Whether the end of a connection is none of this question's doing, so that it is asked again.
