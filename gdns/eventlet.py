@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 try:
     from eventlet import patcher
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     from gdns.extras import missing
 
-    raise missing(error, "eventlet") from None
+    raise missing(_error, "eventlet") from None
 from eventlet.green import socket as green_socket
 
 from gdns import patch

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 try:
     import gevent
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     from gdns.extras import missing
 
-    raise missing(error, "gevent") from None
+    raise missing(_error, "gevent") from None
 from gevent._hub_local import get_hub_if_exists
 
 from gdns import netdb, resolver

@@ -19,10 +19,10 @@ from gdns.resolver import default_resolver
 
 try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     from gdns.extras import missing
 
-    raise missing(error, "metrics") from None
+    raise missing(_error, "metrics") from None
 
 if TYPE_CHECKING:
     from gdns.resolver import Resolver
