@@ -30,10 +30,6 @@ class Question:
     def __new__(
         cls, qname: str, rdtype: int, rdclass: int = 1, options: bytes = b"", source: bytes = b""
     ) -> Question: ...
-    @staticmethod
-    def from_wire(qname_wire: bytes, rdtype: int, rdclass: int = 1) -> Question:
-        """Make a question of an uncompressed wire name; errors as for the constructor."""
-
     @property
     def qname(self) -> str:
         """The name in presentation form, in the case it was asked in, with the final dot."""

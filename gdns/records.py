@@ -60,8 +60,7 @@ from gdns.errors import ConfigError, ResolverClosed
 from gdns.hubs.waiter import Waiter
 from gdns.names import LOOPBACK_IPV4, LOOPBACK_IPV6, SpecialUse, candidates, special_use
 from gdns.outcome import NO_REPLY, Outcome, status_of
-from gdns.reading import question_name, respell, respell_records
-from gdns.reading import read_message as _read
+from gdns.reading import question_name, read_message, respell, respell_records
 from gdns.servers import ServerAddress
 
 if TYPE_CHECKING:
@@ -84,13 +83,13 @@ __all__ = [
     "canonical_name",
     "edns_extras",
     "flag_extras",
-    "read_message",
     "resolve",
     "resolve_address",
     "resolve_name",
     "special_outcome",
     "to_name",
     "to_rdtype",
+    "whole_of",
     "zone_for_name",
 ]
 
@@ -368,7 +367,7 @@ def flag_extras(flags: int | None) -> Extras:
     }
 
 
-def read_message(reply: Reply) -> Message | None:
+def whole_of(reply: Reply) -> Message | None:
     """The whole of a reply as dnspython reads it; None for one, cut or odd, that it cannot make sense of."""
     try:
         return dns.message.from_wire(reply.message)
@@ -467,7 +466,7 @@ class Lookup:
         if reply is None or not is_word_of_name:
             raise self.failure(qname, outcome)
         try:
-            message = _read(respell(reply.message, qname), partial(_pause, self.stub.hub))
+            message = read_message(respell(reply.message, qname), partial(_pause, self.stub.hub))
             is_scrambled = self.stub.wishes & USE_0X20
             respell_records(message, None if is_scrambled else question_name(reply.message), qname)
             rdtype = RdataType.make(outcome.question.rdtype)
