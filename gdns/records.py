@@ -43,7 +43,6 @@ from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 from dns.resolver import HostAnswers
 from dns.resolver import zone_for_name as _search_upwards  # bound now: a patch may put ours in its place
-from greenlet import getcurrent
 
 from gdns import outcome as status
 from gdns._ares import (
@@ -57,7 +56,7 @@ from gdns._ares import (
 )
 from gdns._wire import Question, Refusal, Reply, read
 from gdns.errors import ConfigError, ResolverClosed
-from gdns.hubs.waiter import Waiter
+from gdns.hubs import let_others_run
 from gdns.names import LOOPBACK_IPV4, LOOPBACK_IPV6, SpecialUse, candidates, special_use
 from gdns.outcome import NO_REPLY, Outcome, status_of
 from gdns.reading import question_name, read_message, respell, respell_records
@@ -65,7 +64,6 @@ from gdns.servers import ServerAddress
 
 if TYPE_CHECKING:
     from gdns.config import Settings
-    from gdns.hubs import Hub
     from gdns.stub import Stub
 
 __all__ = [
@@ -466,7 +464,7 @@ class Lookup:
         if reply is None or not is_word_of_name:
             raise self.failure(qname, outcome)
         try:
-            message = read_message(respell(reply.message, qname), partial(_pause, self.stub.hub))
+            message = read_message(respell(reply.message, qname), partial(let_others_run, self.stub.hub))
             is_scrambled = self.stub.wishes & USE_0X20
             respell_records(message, None if is_scrambled else question_name(reply.message), qname)
             rdtype = RdataType.make(outcome.question.rdtype)
@@ -572,18 +570,6 @@ def _source(address: str | None, port: int) -> bytes:
             at = f"{address} port {port}" if port else address
             raise OSError(error.errno, f"source {at}: {os.strerror(error.errno or 0)}") from None
     return place.sockaddr
-
-
-def _pause(hub: Hub) -> None:
-    """Let other greenlets run, and the hub look at what arrived, before this one goes on."""
-    if getcurrent() is hub.greenlet:
-        return  # nothing may park here
-    waiter = Waiter(hub)
-    timer = hub.call_later(0.0, waiter.wake)  # not call_soon: gevent makes many such calls before it polls
-    try:
-        waiter.park()
-    finally:
-        timer.cancel()
 
 
 def _qnames_to_ask(qname: Name, settings: Settings, search: bool) -> list[Name]:

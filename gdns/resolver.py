@@ -11,8 +11,6 @@ from sys import modules as _modules
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack, cast
 from weakref import WeakSet
 
-from greenlet import getcurrent
-
 from gdns import hubs, netdb
 from gdns._ares import AUTHENTIC_DATA, USE_0X20, USE_EDNS, USE_TCP
 from gdns._wire import Question
@@ -23,7 +21,6 @@ from gdns.config import ResolvConf, Settings, System
 from gdns.counters import Tally, collect
 from gdns.errors import ConfigError
 from gdns.hooks import Hook, Hooks, OnOutcome, OnQuery
-from gdns.hubs import Waiter
 from gdns.names import encode_idna, need_idna2008, to_labels
 from gdns.nss import Nss
 from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
@@ -626,10 +623,7 @@ class Resolver:
             return engine
         for piece in PIECES:
             import_module(piece)
-            if getcurrent() is not engine.hub.greenlet:
-                waiter = Waiter(engine.hub)
-                engine.hub.call_soon(waiter.wake)
-                waiter.park()
+            hubs.let_others_run(engine.hub)
         import_module("gdns.records")
         return self._engine()  # it may have changed meanwhile
 
