@@ -100,7 +100,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     if not words:
-        print(f"usage: {SYNOPSIS}\n       gdns --help", file=sys.stderr)
+        print(f"usage: {SYNOPSIS}\n       gdns --help\n\n{verbs_help()}", file=sys.stderr)
         return USAGE
     if words[0] in VERBS:
         return cast(Main, import_module(VERBS[words[0]].module).main)(words[1:])
