@@ -180,11 +180,14 @@ class Nss:
 
     def recorded_by(self, recorder: Recorder) -> Nss:
         """The same sources, but that `recorder` asks DNS, and is told what each of them said."""
-        stub = cast("Stub", recorder)
-        files = Files(self._hosts, self.services, self.sources)
-        nss = Nss(stub, self.settings, self.lifetime, files, self.is_idna2008, self.overrides, self.policy)
+        nss = self.over(cast("Stub", recorder), self.policy)
         nss.recorder = recorder
         return nss
+
+    def over(self, stub: Stub, policy: AddressPolicy | None) -> Nss:
+        """The same sources, but that `stub` asks DNS, and for those who have that policy."""
+        files = Files(self._hosts, self.services, self.sources)
+        return Nss(stub, self.settings, self.lifetime, files, self.is_idna2008, self.overrides, policy)
 
     def ends_at(self, lifetime: float | None = None) -> float | None:
         """The moment of `time.monotonic` at which a look-up that begins now has to end, None for never."""

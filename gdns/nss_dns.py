@@ -13,7 +13,7 @@ from gdns.errors import HOST_NOT_FOUND, NO_DATA, NO_RECOVERY, TRY_AGAIN
 from gdns.names import absolute, candidates, is_hostname, reverse_name, special_use
 from gdns.nsswitch import Status
 from gdns.ordering import apply_sortlist
-from gdns.outcome import ANSWER, CLOSED, FAILED, NODATA, NXDOMAIN, SERVFAIL, TIMEOUT, Outcome
+from gdns.outcome import ANSWER, CLOSED, FAILED, LIFETIME_ENDED, NODATA, NXDOMAIN, SERVFAIL, TIMEOUT, Outcome
 from gdns.rdtypes import AAAA, PTR, A
 from gdns.stub import Stub
 
@@ -351,5 +351,5 @@ def _certainty(first: Outcome, second: Outcome) -> tuple[Outcome, bool]:
 
 
 def _late(qname: str) -> Miss:
-    outcome = Outcome(Question(qname, A), TIMEOUT, detail="the caller's lifetime ended")
+    outcome = Outcome(Question(qname, A), TIMEOUT, detail=LIFETIME_ENDED)
     return Miss(Status.UNAVAIL, TRY_AGAIN, outcome, is_certain=False)

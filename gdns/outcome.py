@@ -43,6 +43,7 @@ _BY_RCODE = {2: SERVFAIL, 3: NXDOMAIN, 5: REFUSED}
 
 
 NO_REPLY = "no reply"  # the reason of a try whose server let it wait
+LIFETIME_ENDED = "the caller's lifetime ended"  # the detail of a TIMEOUT that is no fault of the servers
 
 
 class Failed(NamedTuple):

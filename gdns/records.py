@@ -58,7 +58,7 @@ from gdns._wire import Question, Refusal, Reply, read
 from gdns.errors import ConfigError, ResolverClosed
 from gdns.hubs import let_others_run
 from gdns.names import LOOPBACK_IPV4, LOOPBACK_IPV6, SpecialUse, candidates, special_use
-from gdns.outcome import NO_REPLY, Outcome, status_of
+from gdns.outcome import LIFETIME_ENDED, NO_REPLY, Outcome, status_of
 from gdns.reading import question_name, read_message, respell, respell_records
 from gdns.servers import ServerAddress
 
@@ -450,8 +450,7 @@ class Lookup:
             return tuple(special_outcome(question, rule) for question in questions)
         lifetime = self.ends_at - monotonic()
         if not lifetime > 0:
-            detail = "the caller's lifetime ended"
-            return tuple(Outcome(question, status.TIMEOUT, detail=detail) for question in questions)
+            return tuple(Outcome(question, status.TIMEOUT, detail=LIFETIME_ENDED) for question in questions)
         cap = None if lifetime == inf else lifetime
         if len(questions) == 1:
             return (self.stub.query(questions[0], self.wishes, cap),)
@@ -460,8 +459,7 @@ class Lookup:
     def answer(self, qname: Name, outcome: Outcome) -> Answer:
         """What a server said about a name, be it positive or negative; raises `failure` for anything else."""
         reply = outcome.reply
-        is_word_of_name = outcome.status is status.ANSWER or outcome.is_negative
-        if reply is None or not is_word_of_name:
+        if reply is None or not outcome.is_word_of_name:
             raise self.failure(qname, outcome)
         try:
             message = read_message(respell(reply.message, qname), partial(let_others_run, self.stub.hub))

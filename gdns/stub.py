@@ -24,7 +24,17 @@ from gdns.deadlines import Deadlines
 from gdns.flight import Alarm, Ask, Both, Flight, Probe, Queued, Refill, new_flight
 from gdns.hooks import Hooks
 from gdns.hubs.waiter import ON_THE_HUB, Waiter, waiter_of
-from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, ended
+from gdns.outcome import (
+    CLOSED,
+    LIFETIME_ENDED,
+    NO_REPLY,
+    NXDOMAIN,
+    TIMEOUT,
+    UNREACHABLE,
+    Failed,
+    Outcome,
+    ended,
+)
 from gdns.rdtypes import NS
 from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
@@ -243,7 +253,7 @@ class Stub(Turns):
             attempts=flight.attempts,
             server=flight.plan[(flight.step - 1) % len(flight.plan)].name if flight.attempts else "",
             elapsed=now - flight.started_at,
-            detail="the caller's lifetime ended",
+            detail=LIFETIME_ENDED,
         )
         outcome.failures = tuple(flight.failures or ())
         if flight.attempt is not None:
