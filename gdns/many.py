@@ -23,6 +23,7 @@ from gdns.hubs.waiter import ON_THE_HUB, Waiter
 from gdns.names import encode_idna, is_ordinary, special_use
 from gdns.outcome import INVALID, TIMEOUT, Outcome
 from gdns.pace import Pace
+from gdns.parameters import whole
 from gdns.rdtypes import NUMBERS, A
 from gdns.servers import BUFFERED_FOR
 from gdns.stub import GONE
@@ -334,10 +335,7 @@ def resolve_many(
     """The results of all questions, as completed; `Resolver.resolve_many` says how. Raises ConfigError."""
     if isinstance(questions, (str, bytes)):
         raise TypeError("questions: expected an iterable of names, not a single one")
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int):
-        raise TypeError(f"concurrency: expected a whole number, not {type(concurrency).__name__}")
-    if not 1 <= concurrency <= MOST_CONCURRENCY:
-        raise ConfigError(f"concurrency: expected 1 to {MOST_CONCURRENCY}, not {concurrency}")
+    whole("concurrency", concurrency, 1, MOST_CONCURRENCY)
     pace = None
     if rate is not None:
         if isinstance(rate, bool) or not isinstance(rate, (int, float)):

@@ -75,6 +75,7 @@ LAYERS = (
         "_ndjson",
         "many",
         "netdb",
+        "parameters",
         "reading",
         "records",
         "resolver",
