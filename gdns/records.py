@@ -92,7 +92,6 @@ __all__ = [
 ]
 
 _LOOPBACK = {RdataType.A: LOOPBACK_IPV4, RdataType.AAAA: LOOPBACK_IPV6}  # RFC 6761, section 6.3
-MOST_OPTIONS = 900  # octets of EDNS options in a question, as `Question` takes them
 LOOPBACK_TTL = 10_800  # seconds; any value is true, this is unbound's
 
 
@@ -540,8 +539,7 @@ def _check_options(options: Sequence[dns.edns.Option]) -> bytes:
             raise ValueError("edns_options: DNS cookies are made by gdns itself wherever EDNS is used")
         data = option.to_wire() or b""
         wire += option.otype.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
-    if len(wire) > MOST_OPTIONS:
-        raise ValueError(f"edns_options: {len(wire)} octets are more than {MOST_OPTIONS}")
+    Question(".", RdataType.NS, options=wire)  # raises ValueError for too many, before anything is asked
     return wire
 
 
