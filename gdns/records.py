@@ -107,6 +107,8 @@ class Engine(Protocol):
     def settings(self) -> Settings: ...
     @property
     def lifetime(self) -> float | None: ...
+    @property
+    def is_idna2008(self) -> bool: ...
 
 
 class Extras(TypedDict, total=False):
@@ -316,7 +318,7 @@ def zone_for_name(
     Raises dns.resolver.NotAbsolute, dns.resolver.NoRootSOA, else what `resolve` raises.
     """
     if isinstance(name, str):
-        name = to_name(name).derelativize(dns.name.root)
+        name = to_name(name, engine.is_idna2008).derelativize(dns.name.root)
     asks_us = SimpleNamespace(resolve=partial(resolve, engine, **extras))
     return _search_upwards(name, rdclass, tcp, cast(dns.resolver.Resolver, asks_us), lifetime)
 
@@ -397,7 +399,7 @@ class Lookup:
         use_edns: bool = False,
         edns_options: Sequence[dns.edns.Option] = (),
     ) -> None:
-        self.qnames = _qnames_to_ask(to_name(qname), engine.settings, bool(search))
+        self.qnames = _qnames_to_ask(to_name(qname, engine.is_idna2008), engine.settings, bool(search))
         self.rdclass = RdataClass.make(rdclass)
         if dns.rdataclass.is_metaclass(self.rdclass) or not self.rdclass:
             raise dns.resolver.NoMetaqueries
@@ -518,15 +520,15 @@ def to_rdtype(rdtype: RdataType | str) -> RdataType:
     return rdtype
 
 
-def to_name(text: Name | str) -> Name:
-    """The name as dnspython reads it, relative without a final dot; IDNA 2003 where it is not ASCII."""
+def to_name(text: Name | str, is_idna2008: bool = False) -> Name:
+    """The name as dnspython reads it, relative without a final dot; in A-labels where it is not ASCII."""
     if isinstance(text, Name):
         return text
     if not isinstance(text, str):
         raise TypeError(f"a name is a str or a dns.name.Name, not {type(text).__name__}")
     if "\0" in text:
         raise TypeError("a name must be a str without null characters")
-    return dns.name.from_text(text, None)
+    return dns.name.from_text(text, None, dns.name.IDNA_2008_UTS_46 if is_idna2008 else dns.name.IDNA_2003)
 
 
 def _check_options(options: Sequence[dns.edns.Option]) -> bytes:

@@ -44,6 +44,7 @@ class Engine(NamedTuple):
     stub: Stub
     settings: Settings
     lifetime: float | None
+    is_idna2008: bool = False
 
 
 EngineMaker = Callable[..., Engine]
