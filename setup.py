@@ -60,6 +60,7 @@ COMPILED = (
 
 MODULES = (
     "_clock",
+    "_dicts",
     "_wire",
     "_addresses",
     "_rows",

@@ -80,6 +80,7 @@ _EXTENSIONS = (
     "gdns._ares",
     "gdns._clock",
     "gdns._datagram",
+    "gdns._dicts",
     "gdns._libcares",
     "gdns._links",
     "gdns._ndjson",

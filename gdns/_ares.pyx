@@ -752,9 +752,10 @@ cdef class AresLane:
 
     cpdef object cancel(self, Try attempt):
         """Let a try that nobody waits for end without a reply at the next flush. Safe when it has ended."""
-        if not attempt.ended and attempt.channel is not None:
-            attempt.channel.withdraw(attempt)
-            attempt.channel.leave_stalled(attempt)
+        cdef Channel channel = attempt.channel  # held, for a try that ends lets go of it
+        if not attempt.ended and channel is not None:
+            channel.withdraw(attempt)
+            channel.leave_stalled(attempt)
 
     cpdef bint needs_flush(self):
         """Whether something arrived, or was cancelled, since the last flush."""

@@ -210,6 +210,7 @@ cdef class Sockets:
         cdef int ready, index
         cdef bint woken = False
         cdef Socket sock
+        cdef Owner owner
         self.budget = limit
         ready = epoll_wait(self.epoll_fd, events, EVENTS, 0)
         for index in range(ready):
@@ -221,7 +222,8 @@ cdef class Sockets:
                 break
             sock = self.find(<int>events[index].data.u64)
             if sock is not None:  # else it was closed by an owner told earlier in this loop
-                sock.owner.on_ready(sock, events[index].events)
+                owner = sock.owner  # held, for a socket that is closed lets go of it
+                owner.on_ready(sock, events[index].events)
         return woken
 
     cdef int open(self, Socket sock, Owner owner, int family, int kind, bint is_for_many) except -2:

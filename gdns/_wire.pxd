@@ -27,8 +27,11 @@ cdef class Question:
     cdef readonly bytes source
     cdef readonly bint is_plain
 
-    cpdef Question with_type(self, rdtype)
+    cdef int read(self, qname, int rdtype, int rdclass) except -1
+    cpdef Question with_type(self, int rdtype)
     cpdef bytes name_key(self)
+
+cpdef Question new_question(str qname, int rdtype)
 
 cdef class Reply:
     cdef readonly bytes message

@@ -27,9 +27,9 @@ class Question:
     outside 1..65535 or too many options.
     """
 
-    def __new__(
-        cls, qname: str, rdtype: int, rdclass: int = 1, options: bytes = b"", source: bytes = b""
-    ) -> Question: ...
+    def __init__(
+        self, qname: str, rdtype: int, rdclass: int = 1, options: bytes = b"", source: bytes = b""
+    ) -> None: ...
     @property
     def qname(self) -> str:
         """The name in presentation form, in the case it was asked in, with the final dot."""
@@ -62,6 +62,9 @@ class Question:
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+def new_question(qname: str, rdtype: int) -> Question:
+    """As `Question(qname, rdtype)`, for less: no look-up is without one. Raises as that does."""
 
 def build_query(
     question: Question,

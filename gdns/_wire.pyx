@@ -136,8 +136,26 @@ cdef bad_name(str problem, object text, Py_ssize_t at, str reason):
     return BadName(f"The name {shown} {problem} at character {at + 1}.", reason)
 
 
-cdef int write_name(object text, unsigned char* room, bint* plain) except -1:
-    """Write presentation text as a wire name; say how many octets, at most 255. `plain`: without escapes."""
+# What is in the letters of a name.
+cdef enum:
+    SPECIAL = 1  # such as are escaped by who writes them
+    UPPER_CASE = 2
+    ESCAPED = 4
+    DOT = 8
+
+cdef unsigned char IN_LETTER[256]
+
+cdef int _octet
+for _octet in range(256):
+    IN_LETTER[_octet] = 0 if is_plain(_octet) else SPECIAL
+    if c"A" <= _octet <= c"Z":
+        IN_LETTER[_octet] |= UPPER_CASE
+IN_LETTER[c"."] = DOT
+IN_LETTER[c"\\"] = ESCAPED
+
+
+cdef int write_name(object text, unsigned char* room, int* found) except -1:
+    """Write presentation text as a wire name; say how many octets, at most 255, and what is in its letters."""
     if not PyUnicode_IS_ASCII(text):
         stranger = next(at for at, letter in enumerate(text) if ord(letter) > 127)
         raise bad_name("has a letter outside ASCII", text, stranger, "not ascii")
@@ -146,7 +164,7 @@ cdef int write_name(object text, unsigned char* room, bint* plain) except -1:
     cdef int label = 0  # where the present label's length goes
     cdef int used = 1
     cdef unsigned int octet
-    plain[0] = True
+    cdef int kind
     if size == 0:
         raise bad_name("is empty, and so has an empty label", text, 0, "empty label")
     if size == 1 and letters[0] == c".":
@@ -156,19 +174,21 @@ cdef int write_name(object text, unsigned char* room, bint* plain) except -1:
         start = at
         octet = letters[at]
         at += 1
-        if octet == c".":
+        kind = IN_LETTER[octet]
+        if kind == DOT:
             if used == label + 1:
                 raise bad_name("has an empty label", text, start, "empty label")
             room[label] = used - label - 1
             label = used
             used += 1
             continue
-        if octet == 0:
-            raise bad_name("has a NUL", text, start, "NUL")
-        if not is_plain(octet):
-            plain[0] = False
-            if octet == c"\\":
+        if kind:
+            if octet == 0:
+                raise bad_name("has a NUL", text, start, "NUL")
+            if kind == ESCAPED:
                 octet = unescaped(text, letters, size, &at)
+                kind |= IN_LETTER[octet] & UPPER_CASE
+            found[0] |= kind
         if used - label > MAX_LABEL:
             raise bad_name("has a label longer than 63 octets", text, start, "label too long")
         if used >= MAX_NAME - 1:
@@ -301,6 +321,9 @@ cdef bytes typed(bytes question, int rdtype):
     return other
 
 
+cdef bytes NO_QUESTION = bytes([0, 0, 0, 0, 0])  # of the root, with a type and a class that are none
+
+
 @cython.final
 @cython.no_gc
 @cython.freelist(64)
@@ -311,52 +334,60 @@ cdef class Question:
     `options` (EDNS) and `source` (an address to send from) are part of what is asked.
     """
 
-    def __cinit__(self, qname, rdtype, rdclass=1, bytes options not None=b"", bytes source not None=b""):
-        cdef unsigned char room[MAX_NAME + 4]
-        cdef bint plain
-        cdef bint folded = False
-        cdef int length, index
-        cdef Question like
-        if type(qname) is Question:
-            like = <Question>qname
-            self.rdtype = sixteen_bits(rdtype, 1, "rdtype")
-            self.rdclass = like.rdclass
-            self.qname = like.qname
-            self.options = like.options
-            self.source = like.source
-            self.is_plain = like.is_plain
-            self.wire = self.key = typed(like.wire, self.rdtype)
-            if like.key is not like.wire:
-                self.key = typed(like.key, self.rdtype)
-            return
+    def __cinit__(self):
+        self.qname = "."  # until it is read: whatever calls of Python's make of one, it is a question
+        self.wire = self.key = NO_QUESTION
+        self.options = self.source = b""
+
+    def __init__(self, qname, rdtype, rdclass=1, bytes options not None=b"", bytes source not None=b""):
+        if self.wire is not NO_QUESTION:
+            raise TypeError("a Question is not changed once it is made")
         if not isinstance(qname, str):
             raise TypeError(f"qname must be a str, not {type(qname).__name__}")
-        self.rdtype = sixteen_bits(rdtype, 1, "rdtype")
-        self.rdclass = sixteen_bits(rdclass, 1, "rdclass")
+        cdef int type_ = sixteen_bits(rdtype, 1, "rdtype")
+        cdef int class_ = sixteen_bits(rdclass, 1, "rdclass")
         if PyBytes_GET_SIZE(options) > MOST_OPTIONS:
             raise ValueError(f"options: {len(options)} octets of EDNS options are more than {MOST_OPTIONS}")
+        self.read(qname, type_, class_)
         self.options = options
         self.source = source
         self.is_plain = not options and not source
-        length = write_name(qname, room, &plain)
-        put16(put16(room + length, self.rdtype), self.rdclass)
-        if not plain or type(qname) is not str:
+
+    cdef int read(self, qname, int rdtype, int rdclass) except -1:
+        """Become the question for a name."""
+        cdef unsigned char room[MAX_NAME + 4]
+        cdef int found = 0, index
+        cdef int length = write_name(qname, room, &found)
+        self.rdtype = rdtype
+        self.rdclass = rdclass
+        self.is_plain = True
+        put16(put16(room + length, rdtype), rdclass)
+        if found & (ESCAPED | SPECIAL) or type(qname) is not str:
             self.qname = presented(room)
         elif PyUnicode_1BYTE_DATA(qname)[PyUnicode_GET_LENGTH(qname) - 1] == c".":
             self.qname = qname
         else:
             self.qname = qname + "."
         self.wire = self.key = PyBytes_FromStringAndSize(<char*>room, length + 4)
-        for index in range(length):
-            if c"A" <= room[index] <= c"Z":
-                room[index] |= 0x20
-                folded = True
-        if folded:
+        if found & UPPER_CASE:
+            for index in range(length):
+                room[index] = lower(room[index])  # a length octet is below "A"
             self.key = PyBytes_FromStringAndSize(<char*>room, length + 4)
+        return 0
 
-    cpdef Question with_type(self, rdtype):
+    cpdef Question with_type(self, int rdtype):
         """The same with another type. The name is not read again: of most, two types are asked for."""
-        return Question.__new__(Question, self, rdtype)
+        cdef Question other = Question.__new__(Question)
+        other.rdtype = sixteen_bits(rdtype, 1, "rdtype")
+        other.rdclass = self.rdclass
+        other.qname = self.qname
+        other.options = self.options
+        other.source = self.source
+        other.is_plain = self.is_plain
+        other.wire = other.key = typed(self.wire, rdtype)
+        if self.key is not self.wire:
+            other.key = typed(self.key, rdtype)
+        return other
 
     cpdef bytes name_key(self):
         """`key` with the type 0, which nobody can ask for: the key of what is true of all types of the name."""
@@ -380,6 +411,15 @@ cdef class Question:
     def __repr__(self):
         rdclass = "" if self.rdclass == CLASS_IN else f", {self.rdclass}"
         return f"Question({self.qname!r}, {self.rdtype}{rdclass})"
+
+
+cpdef Question new_question(str qname, int rdtype):
+    """As `Question(qname, rdtype)`, for less: no look-up is without one."""
+    cdef Question question = Question.__new__(Question)
+    if qname is None:
+        raise TypeError("qname must be a str, not NoneType")
+    question.read(qname, sixteen_bits(rdtype, 1, "rdtype"), CLASS_IN)
+    return question
 
 
 cdef Py_ssize_t write_query(

@@ -2,7 +2,8 @@
 
 import cython
 
-from gdns._clock cimport monotonic
+from gdns._clock cimport now_by
+from gdns._dicts cimport value_of
 from gdns._wire cimport Question, Reply
 from gdns.outcome cimport Outcome
 
@@ -22,6 +23,7 @@ cdef class Entry:
     cdef public long hits
     cdef public long octets
     cdef public bint is_refreshing
+    cdef public bint is_denial
     cdef public Lease lease
 
 cdef class Cache:
@@ -39,12 +41,11 @@ cdef class Cache:
     cdef public long evicted
     cdef public long era
     cdef object _entries
-    cdef object _find
+    cdef long _denials
     cdef object _lock
     cdef object _acquire
     cdef object _release
 
-    cdef double _now(self) except -1
     cpdef Entry get(self, Question question, int wishes)
     @cython.locals(entry=Entry, now=double)
     cdef Entry _get(self, Question question, int wishes)
@@ -80,6 +81,7 @@ cdef class Cache:
     cdef _discard(self, key)
     @cython.locals(oldest=Entry)
     cdef _make_room(self, double now)
+    cdef _let_go(self, Entry entry)
     cpdef after_fork(self)
 
 cdef bint _NEEDS_LOCK

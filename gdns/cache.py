@@ -14,7 +14,8 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gdns._clock import monotonic  # the same clock, read without Python
+from gdns._clock import now_by
+from gdns._dicts import value_of
 from gdns.outcome import ANSWER, FAILED, NODATA, NXDOMAIN, REFUSED, SERVFAIL, Outcome, Status
 from gdns.threads import make_rlock
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 FAILURE_TTL = 1.0  # seconds a server's failure is kept: RFC 9520 asks for one at least, we promise at most 5
 BUSY = 2  # hits after which an entry is worth asking for anew before it expires
 LATE = 0.1  # of an entry's time, when that is done
-_MONOTONIC = time.monotonic
 LENT = 4  # one part in so many of the octets may be used for what is made of entries
 
 # The rest of what makes a question another one (the bits of `AresLane.ask`); the transport does not
@@ -70,6 +70,7 @@ class Entry:
         "hits",
         "octets",
         "is_refreshing",
+        "is_denial",
         "lease",
     )
 
@@ -80,6 +81,7 @@ class Entry:
     hits: int
     octets: int
     is_refreshing: bool
+    is_denial: bool  # of the name, whatever type is asked for
     lease: Lease | None
 
 
@@ -133,14 +135,11 @@ class Cache:
         self.evicted = 0  # before their time, for want of room
         self.era = 0
         self._entries: OrderedDict[object, Entry] = OrderedDict()  # least recently used first
-        self._find = self._entries.get
+        self._denials = 0  # how many of them say that a name does not exist, of whatever type
         self._make_lock()
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    def _now(self) -> float:
-        return monotonic() if self.clock is _MONOTONIC else self.clock()
 
     # --- getting
 
@@ -158,11 +157,13 @@ class Cache:
 
     def _get(self, question: Question, wishes: int) -> Entry | None:
         key = _key(question, wishes)
-        entry = self._find(key)
-        now = self._now()
+        entry = value_of(self._entries, key)
+        now = now_by(self.clock)
         if entry is None or entry.expires_at <= now:
-            key = _name_key(question, wishes)
-            entry = self._find(key)
+            entry = None
+            if self._denials:
+                key = _name_key(question, wishes)
+                entry = value_of(self._entries, key)
             if entry is None or entry.expires_at <= now:
                 self.misses += 1
                 return None
@@ -172,7 +173,7 @@ class Cache:
 
     def age(self, entry: Entry) -> float:
         """Seconds since an entry was learnt."""
-        now = self._now()
+        now = now_by(self.clock)
         return now - entry.stored_at
 
     def stale(self, question: Question, wishes: int) -> Outcome | None:
@@ -185,7 +186,7 @@ class Cache:
         return self._stale(question, wishes)
 
     def _stale(self, question: Question, wishes: int) -> Outcome | None:
-        now = self._now()
+        now = now_by(self.clock)
         for key in (_key(question, wishes), _name_key(question, wishes)):
             entry = self._entries.get(key)
             if entry is not None and entry.expires_at <= now < entry.lasts_until:
@@ -206,7 +207,7 @@ class Cache:
     def _is_due(self, entry: Entry) -> bool:
         if entry.is_refreshing:
             return False
-        now = self._now()
+        now = now_by(self.clock)
         if entry.expires_at - now > LATE * (entry.expires_at - entry.stored_at):
             return False
         entry.is_refreshing = True
@@ -223,7 +224,7 @@ class Cache:
 
     def find(self, question: Question, wishes: int) -> Entry | None:
         """As `get`, but that it counts as no use."""
-        now = self._now()
+        now = now_by(self.clock)
         for key in (_key(question, wishes), _name_key(question, wishes)):
             entry = self._entries.get(key)
             if entry is not None and entry.expires_at > now:
@@ -263,7 +264,7 @@ class Cache:
             if self.lent + octets > self.max_octets // LENT:
                 return False
             self.lent += octets
-            self._make_room(self._now())
+            self._make_room(now_by(self.clock))
         return True
 
     def take_back(self, octets: int) -> None:
@@ -285,7 +286,7 @@ class Cache:
         if lifetime <= 0:
             return
         outcome.kept_for = lifetime
-        stored_at = self._now()
+        stored_at = now_by(self.clock)
         expires_at = stored_at + lifetime
         status = outcome.status
         is_word_of_name = status is ANSWER or status is NXDOMAIN or status is NODATA
@@ -305,14 +306,19 @@ class Cache:
     ) -> None:
         key = self._key_for(entry.outcome, wishes)
         if not is_word_of_name:
-            old = self._entries.get(key)
+            old = value_of(self._entries, key)
             if old is not None and old.lasts_until > entry.stored_at:
                 return  # what was known of the name may still be wanted, and is better than a failure
         self._discard(key)
         if status is not NXDOMAIN:
-            self._discard(_name_key(question, wishes))  # it exists, whatever was said of its other types
+            if self._denials:
+                self._discard(_name_key(question, wishes))  # it exists, whatever was said of its other types
+        else:
+            entry.is_denial = key != _key(question, wishes)
         self._entries[key] = entry
         self.octets += entry.octets
+        if entry.is_denial:
+            self._denials += 1
         self._make_room(entry.stored_at)
 
     def _lifetime(self, outcome: Outcome, reply: Reply) -> float:
@@ -346,21 +352,26 @@ class Cache:
         return _key(question, wishes)
 
     def _discard(self, key: object) -> None:
-        if key in self._entries:  # nearly never, and `pop` costs more than all else here
-            old = self._entries.pop(key)
-            self.octets -= old.octets
-            if old.lease is not None:
-                old.lease.expires_at = -inf
+        old = value_of(self._entries, key)
+        if old is not None:  # nearly never, and `pop` costs more than all else here
+            del self._entries[key]
+            self._let_go(old)
 
     def _make_room(self, now: float) -> None:
         entries = self._entries
         while entries and (len(entries) > self.max_entries or self.octets + self.lent > self.max_octets):
             _, oldest = entries.popitem(False)
-            self.octets -= oldest.octets
-            if oldest.lease is not None:
-                oldest.lease.expires_at = -inf
+            self._let_go(oldest)
             if oldest.lasts_until > now:
                 self.evicted += 1
+
+    def _let_go(self, entry: Entry) -> None:
+        """An entry is kept no longer."""
+        self.octets -= entry.octets
+        if entry.is_denial:
+            self._denials -= 1
+        if entry.lease is not None:
+            entry.lease.expires_at = -inf
 
     # --- looking after it
 
@@ -394,7 +405,7 @@ class Cache:
 
     def dump(self) -> list[Dumped]:
         """What is kept, least recently used first."""
-        now = self._now()
+        now = now_by(self.clock)
         with self._lock:
             entries = list(self._entries.items())
         dumped = []
@@ -429,6 +440,7 @@ def _new_entry(
     entry.octets = octets
     entry.hits = 0
     entry.is_refreshing = False
+    entry.is_denial = False
     entry.lease = None
     return entry
 

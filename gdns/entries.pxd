@@ -7,6 +7,9 @@ cdef class HostEntry:
     cdef public tuple addresses
     cdef public object origin
 
+@cython.locals(entry=HostEntry)
+cpdef HostEntry host_entry(tuple addresses, origin)
+
 cdef class Miss:
     cdef public object status
     cdef public int herrno

@@ -48,6 +48,14 @@ class HostEntry:
         return names[-1], names[:-1]
 
 
+def host_entry(addresses: tuple[str, ...], origin: Hit | Outcome | str) -> HostEntry:
+    """As the constructor makes it, for less."""
+    entry = HostEntry.__new__(HostEntry)
+    entry.addresses = addresses
+    entry.origin = origin
+    return entry
+
+
 class Miss:
     """Why a source, or the last of several, has nothing, in the terms of nsswitch.conf(5) and netdb.h.
 

@@ -4,3 +4,4 @@ from gdns.entries cimport Failure, Foreign, HostEntry
 from gdns.nss cimport Nss
 
 cpdef find(Nss nss, str name, int family, int flags, ends_at, int port=*)
+cpdef first_address(Nss nss, str name, int family, ends_at, policy, kept_for=*)

@@ -91,7 +91,7 @@ def first_address(
         found = find(nss, name, family, 0, ends_at)
         if isinstance(found, Foreign):
             infos = nss.ask_system(ends_at, _socket.getaddrinfo, os.fsencode(name), None, family)
-            addresses = tuple(str(info[4][0]) for info in infos)
+            addresses = tuple([str(info[4][0]) for info in infos])
         elif isinstance(found, Failure):
             raise gai_error(found)
         else:

@@ -65,6 +65,7 @@ class HostsFile:
     ) -> None:
         self.multi = multi
         self.clock = clock
+        self.is_missing = False  # when it was last looked for
         self.look_at = -inf  # the moment of the clock from which on the file is looked at again
         self._file = WatchedFile(path, _Table, clock=clock, max_octets=MAX_OCTETS)
         self._table: _Table
@@ -74,11 +75,6 @@ class HostsFile:
         """Where the file is."""
         return self._file.path
 
-    @property
-    def is_missing(self) -> bool:
-        """Whether there was no such file when it was last looked for."""
-        return self._file.is_missing
-
     def look(self) -> object:
         """What the file says, at most a second old by the clock: another object when that has changed."""
         return self._current()
@@ -87,6 +83,7 @@ class HostsFile:
         now: float = self.clock()
         if now >= self.look_at:
             self._table = self._file.current()
+            self.is_missing = self._file.is_missing
             self.look_at = self._file.look_at
         return self._table
 
@@ -96,13 +93,18 @@ class HostsFile:
         Names are compared without regard to ASCII case; a final dot is literal. For AF_INET, a mapped address
         counts as the IPv4 address, ::1 as 127.0.0.1.
         """
+        table = self._current()
         if not isinstance(name, str):
             octets = name
-        elif name.isascii():
-            octets = name.encode("ascii")
         else:
-            octets = name.encode("utf-8", "surrogateescape")
-        return self._current().addresses(octets.lower(), family, self.multi)
+            text: str = name
+            if not text.isascii():
+                octets = text.encode("utf-8", "surrogateescape")
+            elif table.lacks_length(len(text)):
+                return None
+            else:
+                octets = text.encode("ascii")
+        return table.addresses(octets.lower(), family, self.multi)
 
     def names(self, packed: bytes) -> Hit | None:
         """What the first line with this address, 4 or 16 octets, calls it.
@@ -121,6 +123,10 @@ class _Table:
         self._content = content
         self._index = _Index(content.lower())
         self._memo: dict[tuple[bytes, int, bool], Hit] = {}
+
+    def lacks_length(self, length: int) -> bool:
+        """Whether it is certain that no name has so many octets: most that are looked up are longer."""
+        return self._index.lacks_length(length)
 
     def addresses(self, name: bytes, family: int, multi: bool) -> Hit | None:
         if self._index.lacks(name):
@@ -228,6 +234,10 @@ class _Index:
         # few names have more than one line: a list for each would cost more than all the rest
         self._first: dict[bytes, int] = {}
         self._others: dict[bytes, list[int]] = {}
+        self._lengths = 0  # a bit for each length of what is in `_first`, modulo 63
+
+    def lacks_length(self, length: int) -> bool:
+        return self._indexed_to >= self._end and not self._lengths >> length % 63 & 1
 
     def lacks(self, name: bytes) -> bool:
         """Whether it is certain that no line calls something so."""
@@ -278,6 +288,7 @@ class _Index:
             packed = _pton(words[0]) if words else None
             if packed is not None:
                 for key in {packed, *(words[1:] or (b"",))}:
+                    self._lengths |= 1 << len(key) % 63
                     if self._first.setdefault(key, offset) != offset:
                         self._others.setdefault(key, []).append(offset)
             offset += len(line) + 1

@@ -200,8 +200,9 @@ class Many(Crowd):
 
     def wake_up(self) -> None:
         """Let `wait` return; from the hub."""
-        if self._waiter is not None:
-            self._waiter.wake()
+        waiter = self._waiter  # held: who wakes puts an end to it
+        if waiter is not None:
+            waiter.wake()
 
     def take(self, ask: Ask, outcome: Outcome) -> None:
         """One has ended."""

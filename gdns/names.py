@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_pton
 from typing import Final
 
-MAX_LABEL = 63  # octets, RFC 1035, section 2.3.4
-MAX_NAME = 255  # octets on the wire, the length octets and the root included
+_MAX_LABEL = 63  # octets, RFC 1035, section 2.3.4
+_MAX_NAME = 255  # octets on the wire, the length octets and the root included
 
 _ESCAPE = r"(?s)\\([0-9]{3}|[^0-9])"
 _HOSTNAME = r"(?!-)[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63})*\.?"
-_SPECIAL_LENGTHS = (5, 7, 9)  # of "onion", "invalid", "localhost"
+_ONION, _INVALID, _LOCALHOST = 5, 7, 9  # their lengths
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -56,9 +56,9 @@ def to_labels(name: str) -> list[bytes] | None:
                 position += 1
     if not labels[-1]:
         labels.pop()
-    if any(not 0 < len(label) <= MAX_LABEL for label in labels):
+    if any(not 0 < len(label) <= _MAX_LABEL for label in labels):
         return None
-    if sum(map(len, labels)) + len(labels) + 1 > MAX_NAME:
+    if sum(map(len, labels)) + len(labels) + 1 > _MAX_NAME:
         return None
     return labels
 
@@ -80,13 +80,22 @@ def encode_idna(host: str, is_idna2008: bool = False) -> str:
     found what makes them. Raises UnicodeError with CPython's texts, for ASCII too: an empty label, or one
     over 63 octets; for what IDNA 2008 forbids that is an `idna.IDNAError`.
     """
-    if len(host) <= MAX_LABEL and host.isascii() and ".." not in host and not host.startswith("."):
+    if len(host) <= _MAX_LABEL and host.isascii() and not _has_empty_label(host):
         return host  # nothing the codec could object to
     if is_idna2008 and not host.isascii():
         import idna
 
         return idna.encode(host, uts46=True).decode("ascii")
     return host.encode("idna").decode("ascii")
+
+
+def _has_empty_label(name: str) -> bool:
+    before = "."
+    for letter in name:
+        if letter == "." and before == ".":
+            return True
+        before = letter
+    return False
 
 
 def need_idna2008() -> None:
@@ -141,14 +150,20 @@ def absolute(name: str) -> str | None:
     if "\\" in name:
         labels = to_labels(name)
         return None if labels is None else from_labels(labels)
-    if not name or not name.isascii() or ".." in name or (name[0] == "." and name != "."):
+    if name == ".":
+        return name
+    if not name or not name.isascii():
         return None
-    absolute = name if name[-1] == "." else name + "."
-    if len(absolute) > MAX_LABEL + 1 and (
-        len(absolute) >= MAX_NAME or max(map(len, absolute.split("."))) > MAX_LABEL
-    ):
-        return None
-    return absolute
+    length = 0  # of the label
+    for letter in name:
+        if letter != ".":
+            length += 1
+        elif 0 < length <= _MAX_LABEL:
+            length = 0
+        else:
+            return None
+    absolute = name + "." if length else name
+    return None if length > _MAX_LABEL or len(absolute) >= _MAX_NAME else absolute
 
 
 class SpecialUse(enum.Enum):
@@ -198,19 +213,32 @@ def is_ordinary(name: str) -> bool:
 
     False means that they have to be asked.
     """
+    first = begins_with = "."  # letters: of the name, of the label
     length = last_length = 0
-    for character in name:
-        if "a" <= character <= "z" or "0" <= character <= "9" or "A" <= character <= "Z" or character in "-_":
+    for letter in name:
+        if (
+            "a" <= letter <= "z"
+            or "0" <= letter <= "9"
+            or "A" <= letter <= "Z"
+            or letter == "-"
+            or letter == "_"
+        ):
+            if length == 0:
+                begins_with = letter
+                if first == ".":
+                    first = letter
             length += 1
-        elif character == "." and 0 < length <= MAX_LABEL:
+        elif letter == "." and 0 < length <= _MAX_LABEL:
             last_length = length
             length = 0
         else:
             return False
-    if length > MAX_LABEL or not 0 < len(name) <= MAX_NAME - 2 or name[0] == "-":
+    if length > _MAX_LABEL or first == "." or first == "-" or len(name) > _MAX_NAME - 2:
         return False
     length = length or last_length
-    return length not in _SPECIAL_LENGTHS or name.removesuffix(".")[-length:].lower() not in _SPECIAL_USE
+    if length in (_ONION, _INVALID, _LOCALHOST):
+        return begins_with not in "oOiIlL" or special_use(name) is None
+    return True
 
 
 def reverse_name(address: str) -> str:
@@ -247,4 +275,4 @@ def is_hostname(name: str) -> bool:
         name = from_labels(labels)
     if name in ("", "."):
         return True
-    return len(name.removesuffix(".")) <= MAX_NAME - 2 and re.fullmatch(_HOSTNAME, name) is not None
+    return len(name.removesuffix(".")) <= _MAX_NAME - 2 and re.fullmatch(_HOSTNAME, name) is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import _socket
 import errno
 import os
-import sys
 from socket import (
     AF_INET,
     AF_INET6,
@@ -23,12 +22,13 @@ from socket import (
     SocketKind,
     inet_pton,
 )
+from sys import audit
 from typing import Final
 
 from gdns._rows import rows
 from gdns.approval import AddressPolicy, approved, approved_infos
 from gdns.arguments import Hints, c_int, fqdn_of, hints_of, text_of
-from gdns.endpoints import endpoints, service_text
+from gdns.endpoints import Endpoint, endpoints, service_text
 from gdns.entries import Failure, Foreign, HostEntry, Miss
 from gdns.errors import (
     EAI_AGAIN,
@@ -48,7 +48,8 @@ from gdns.literals import BROADCAST
 from gdns.names import LOOPBACK
 from gdns.nss import Nss
 from gdns.outcome import CLOSED, Outcome
-from gdns.ready import ADDRESS_OCTETS, ROW_OCTETS, hints_key, lookup_key
+from gdns.ready import ADDRESS_OCTETS, NO_PORT, NOT_KEPT, ROW_OCTETS, hints_key, lookup_key, port_key
+from gdns.services import Services
 
 # as plain integers: the socket module's enumerations take a hundred times longer to combine
 _AI_ADDRCONFIG: Final = int(AI_ADDRCONFIG)
@@ -69,6 +70,41 @@ AddrInfo = tuple[int, int, int, str, SockAddr]
 # --- getaddrinfo
 
 
+class _Wish:
+    """What a caller of getaddrinfo(3) wants of a host, read once: few programs have many wishes."""
+
+    __slots__ = ("key", "port", "hints", "family", "flags", "ends")
+
+    def __init__(self, key: int, port: int, hints: Hints, ends: tuple[Endpoint, ...] | int) -> None:
+        self.key = key  # of the hints
+        self.port = port  # NO_PORT for None
+        self.hints = hints
+        self.family = hints.family
+        self.flags = hints.flags
+        self.ends = ends
+
+
+_wishes: dict[tuple[int, int], _Wish] = {}
+_MOST_WISHES = 512
+
+
+def _known_wish(port: object, key: int) -> _Wish | None:
+    """The same as was read before; None for what has to be read (again)."""
+    number = port_key(port)
+    return None if key == NOT_KEPT or number < NO_PORT else _wishes.get((key, number))
+
+
+def _read_wish(port: bytes | str | int | None, key: int, hints: Hints, services: Services) -> _Wish:
+    ends = endpoints(port, hints.type, hints.proto, hints.flags & _AI_NUMERICSERV != 0, services)
+    number = port_key(port)
+    wish = _Wish(key, number, hints, ends)
+    if key != NOT_KEPT and number >= NO_PORT:
+        if len(_wishes) >= _MOST_WISHES:
+            _wishes.clear()
+        _wishes[key, number] = wish
+    return wish
+
+
 def getaddrinfo(
     nss: Nss,
     host: bytes | str | None,
@@ -83,24 +119,31 @@ def getaddrinfo(
     Raises GaiError, and as there TypeError, OverflowError, UnicodeError and OSError; TypeError, too, for a
     host with a NUL, at which the system would cut it off.
     """
-    hints = hints_of(family, type, proto, flags)
+    key = hints_key(family, type, proto, flags)
+    wish = _known_wish(port, key)
+    if wish is None:
+        hints = hints_of(family, type, proto, flags)
     name = None if host is None else text_of("getaddrinfo", host, nss.is_idna2008)
-    ends = endpoints(port, hints.type, hints.proto, hints.flags & _AI_NUMERICSERV != 0, nss.services)
-    sys.audit("socket.getaddrinfo", host, port, family, type, proto)
+    if wish is None:
+        wish = _read_wish(port, key, hints, nss.services)
+    ends = wish.ends
+    asked_for = wish.family
+    audit("socket.getaddrinfo", host, port, family, type, proto)
     ends_at = nss.ends_at()
     if name is None or name == "*":
         name = None
         if service_text(port) is None:
             raise GaiError(EAI_NONAME)
-    if hints.flags or hints.family not in _FAMILIES:
-        hints = _checked(nss, hints, name)
+    if wish.flags or asked_for not in _FAMILIES:
+        asked_for = _checked(nss, wish.hints, name)
     if isinstance(ends, int):
         raise GaiError(ends)
     if name is None:
-        found: HostEntry | Failure | Foreign = _this_host(hints)
+        found: HostEntry | Failure | Foreign = _this_host(asked_for, wish.flags)
     else:
-        found = find(nss, name, hints.family, hints.flags, ends_at, ends[0][2])
+        found = find(nss, name, asked_for, wish.flags, ends_at, ends[0][2])
     if isinstance(found, Foreign):
+        hints = wish.hints._replace(family=asked_for)
         infos = nss.ask_system(ends_at, _socket.getaddrinfo, host, port, *hints)
         if nss.policy is not None:
             infos = approved_infos(nss.policy, name, infos)
@@ -115,19 +158,19 @@ def getaddrinfo(
             raise GaiError(EAI_NONAME)
         addresses = nss.ordered(found)
     infos = rows(addresses, ends)
-    if hints.flags & _AI_CANONNAME:
+    if wish.flags & _AI_CANONNAME:
         canonical_name = _as_utf8(found.names()[0])
         infos[0] = (*infos[0][:3], canonical_name, infos[0][4])
     if name is not None and nss.is_lasting(found):
         nss.keep(
             host,
             port,
-            hints_key(family, type, proto, flags),
+            key,
             name,
-            hints.family,
+            asked_for,
             found,
             infos[:],
-            len(addresses) > 1 or hints.flags & _AI_ADDRCONFIG != 0,
+            len(addresses) > 1 or wish.flags & _AI_ADDRCONFIG != 0,
             ROW_OCTETS * len(infos),
         )
     return infos
@@ -157,12 +200,12 @@ def lookup(nss: Nss, host: str, family: int = 0, lifetime: float | None = None) 
     if isinstance(found, Failure):
         raise gai_error(found)
     infos = nss.ask_system(ends_at, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
-    addresses = tuple(str(info[4][0]) for info in infos)
+    addresses = tuple([str(info[4][0]) for info in infos])
     return addresses if nss.policy is None else approved(nss.policy, name, addresses)
 
 
-def _checked(nss: Nss, hints: Hints, name: str | None) -> Hints:
-    """The hints, narrowed down by AI_ADDRCONFIG. Raises GaiError for what getaddrinfo(3) refuses."""
+def _checked(nss: Nss, hints: Hints, name: str | None) -> int:
+    """The family, narrowed down by AI_ADDRCONFIG. Raises GaiError for what getaddrinfo(3) refuses."""
     if hints.flags & ~_AI_FLAGS or (hints.flags & _AI_CANONNAME and name is None):
         raise GaiError(EAI_BADFLAGS)
     if hints.family not in _FAMILIES:
@@ -171,16 +214,16 @@ def _checked(nss: Nss, hints: Hints, name: str | None) -> Hints:
         has_ipv4, has_ipv6 = nss.sources.families()
         if hints.family == AF_UNSPEC:
             if has_ipv4 != has_ipv6:
-                return hints._replace(family=AF_INET if has_ipv4 else AF_INET6)
+                return AF_INET if has_ipv4 else AF_INET6
         elif not (has_ipv4 if hints.family == AF_INET else has_ipv6):
             raise GaiError(EAI_NONAME)
-    return hints
+    return hints.family
 
 
-def _this_host(hints: Hints) -> HostEntry:
+def _this_host(family: int, flags: int) -> HostEntry:
     """The addresses to connect to, or with AI_PASSIVE to listen at, where no host is named."""
-    addresses = _ANY if hints.flags & _AI_PASSIVE else LOOPBACK
-    return HostEntry(addresses[hints.family], "")
+    addresses = _ANY if flags & _AI_PASSIVE else LOOPBACK
+    return HostEntry(addresses[family], "")
 
 
 def _as_utf8(name: str) -> str:
@@ -194,7 +237,7 @@ def _as_utf8(name: str) -> str:
 def gethostbyname(nss: Nss, host: bytes | bytearray | str) -> str:
     """As `socket.gethostbyname`: the first IPv4 address. Raises GaiError, TypeError, UnicodeError."""
     name = text_of("gethostbyname", host, nss.is_idna2008)
-    sys.audit("socket.gethostbyname", host)
+    audit("socket.gethostbyname", host)
     return first_address(nss, name, AF_INET, nss.ends_at(), nss.policy, host)
 
 
@@ -204,7 +247,7 @@ def gethostbyname_ex(nss: Nss, host: bytes | bytearray | str) -> tuple[str, list
     Raises GaiError; HostError for the few hosts that `gethostbyname` alone takes; TypeError, UnicodeError.
     """
     name = text_of("gethostbyname_ex", host, nss.is_idna2008)
-    sys.audit("socket.gethostbyname", host)
+    audit("socket.gethostbyname", host)
     ends_at = nss.ends_at()
     is_special = not name or name in BROADCAST or ":" in name or "0" <= name[:1] <= "9"
     if is_special:
@@ -237,7 +280,7 @@ def _host_by_addr(
     nss: Nss, host: bytes | bytearray | str, policy: AddressPolicy | None
 ) -> tuple[str, list[str], list[str]]:
     name = text_of("gethostbyaddr", host, nss.is_idna2008)
-    sys.audit("socket.gethostbyaddr", host)
+    audit("socket.gethostbyaddr", host)
     ends_at = nss.ends_at()
     address = first_address(nss, name, AF_UNSPEC, ends_at, policy).partition("%")[0]
     found = _names_of(nss, address, ends_at)

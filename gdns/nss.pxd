@@ -7,9 +7,10 @@ from gdns.hosts cimport HostsFile
 from gdns.names cimport is_hostname, is_ordinary, special_use
 from gdns.nss_dns cimport Dns
 from gdns.nss_modules cimport Step
-from gdns.ordering cimport Policy, order
+from gdns.ordering cimport Policy, arranged
 from gdns.outcome cimport Outcome
 from gdns.ready cimport Results, port_key
+from gdns.sources cimport Sources
 
 cdef class Nss:
     cdef public object stub
@@ -23,7 +24,7 @@ cdef class Nss:
     cdef public object policy
     cdef public object eager
     cdef public object services
-    cdef public object sources
+    cdef public Sources sources
     cdef bint _has_aliases
     cdef object _local_domain
     cdef Policy _policy
@@ -37,6 +38,8 @@ cdef class Nss:
     )
     cpdef ordered(self, HostEntry found)
     cpdef tuple in_order(self, addresses)
+    cdef list _verdicts(self, addresses)
+    @cython.locals(outcome=Outcome)
     cpdef bint is_lasting(self, HostEntry found) except -1
     @cython.locals(number=long, leases=tuple)
     cpdef keep(
@@ -45,4 +48,11 @@ cdef class Nss:
     @cython.locals(is_ordinary_name=bint)
     cdef _find(self, Step step, str name, int family, bint is_checked, ends_at)
 
+cdef int _SUCCESS
+cdef int _UNAVAIL
+cdef int _ANY_FAMILY
+cdef int _IPV4
+cdef int _IPV6
+
+@cython.locals(first=cython.Py_UCS4)
 cdef bint _looks_numeric(str name) except -1

@@ -30,7 +30,7 @@ from gdns.names import LOOPBACK, LOOPBACK_IPV4, SpecialUse, from_octets, is_host
 from gdns.nss_dns import Dns
 from gdns.nss_modules import Source, Step, steps
 from gdns.nsswitch import Action, Status
-from gdns.ordering import Policy, deciding_rule, order
+from gdns.ordering import Policy, Verdict, arranged, deciding_rule
 from gdns.outcome import Outcome
 from gdns.overrides import PROCESS, Overridden, Overrides
 from gdns.ready import NO_PORT, NOT_KEPT, Results, port_key
@@ -51,8 +51,12 @@ FILES: Final = Source.FILES
 DNS: Final = Source.DNS
 MISSING: Final = Source.MISSING
 RETURN: Final = Action.RETURN
-SUCCESS: Final = Status.SUCCESS
-UNAVAIL: Final = Status.UNAVAIL
+# as plain numbers, which compiled code takes as such
+_SUCCESS: Final = int(Status.SUCCESS)
+_UNAVAIL: Final = int(Status.UNAVAIL)
+_ANY_FAMILY: Final = int(AF_UNSPEC)
+_IPV4: Final = int(AF_INET)
+_IPV6: Final = int(AF_INET6)
 
 _NOT_FOUND = Miss(Status.NOTFOUND, HOST_NOT_FOUND)
 _UNAVAILABLE = Miss(Status.UNAVAIL, NO_RECOVERY)
@@ -135,7 +139,7 @@ class Nss:
         """Whether the hosts file comes first, then DNS at most once, and what is found first counts."""
         return (
             self._steps[0].source is FILES
-            and all(step.actions[SUCCESS] is RETURN for step in self._steps)
+            and all(step.actions[_SUCCESS] is RETURN for step in self._steps)
             and sum(step.source is DNS for step in self._steps) <= 1
             and self._hosts.clock is self.sources.clock
         )
@@ -146,7 +150,8 @@ class Nss:
             return False
         origin = found.origin
         if isinstance(origin, Outcome):
-            return origin.from_cache
+            outcome: Outcome = origin
+            return outcome.from_cache
         return not isinstance(origin, Overridden)
 
     def keep(
@@ -217,15 +222,15 @@ class Nss:
             if given is not None:
                 return given
         # gethostbyname2_r: a way of its own through the sources
-        is_plain = family == AF_INET and not is_canonical
+        is_plain = family == _IPV4 and not is_canonical
         if is_plain and _looks_numeric(name):
             return Failure(EAI_NONAME, HOST_NOT_FOUND)
-        is_checked = family == AF_UNSPEC or not is_canonical
+        is_checked = family == _ANY_FAMILY or not is_canonical
         found: HostEntry | None = None
         misses: tuple[Miss, ...] = ()
         for step in self._steps:
             if is_plain and step.source is MISSING:
-                if step.actions[UNAVAIL] is not Action.CONTINUE:
+                if step.actions[_UNAVAIL] is not Action.CONTINUE:
                     break
                 continue
             if is_mapped:
@@ -235,7 +240,7 @@ class Nss:
             if self.recorder is not None:
                 self.recorder.note(step, result)
             if isinstance(result, HostEntry):
-                if step.actions[SUCCESS] is RETURN:
+                if step.actions[_SUCCESS] is RETURN:
                     return result
                 found = result
                 continue
@@ -265,20 +270,20 @@ class Nss:
                 return HostEntry(hit.addresses, hit)
             if not self._hosts.is_missing:
                 return _NOT_FOUND
-            return _NO_FILE if family == AF_UNSPEC else _NO_FILE_UNSAID
+            return _NO_FILE if family == _ANY_FAMILY else _NO_FILE_UNSAID
         if not name:
             return Foreign("only the system knows what its search list makes of no name at all")
         is_ordinary_name = is_ordinary(name)
         if not is_ordinary_name and special_use(name) is not None:
             return _NOT_FOUND
-        if step.source is DNS and (step.name == "dns" or not step.owns(name)):
+        if step.source is DNS and (step.is_dns or not step.owns(name)):
             if not is_ordinary_name and not is_hostname(name):
                 return _NOT_FOUND if is_checked else self._ask_in_vain(name, family, ends_at)
             if self._has_aliases and "." not in name:
                 return Foreign(f"the file that HOSTALIASES names may have another name for {name}")
-            if family == AF_UNSPEC:
+            if family == _ANY_FAMILY:
                 return self._dns.addresses(name, ends_at)
-            return self._dns.addresses_of_family(name, family == AF_INET6, ends_at)
+            return self._dns.addresses_of_family(name, family == _IPV6, ends_at)
         if step.source is Source.MISSING:
             return _NOT_INSTALLED
         if step.source is Source.UNAVAILABLE:
@@ -313,14 +318,16 @@ class Nss:
 
     def in_order(self, addresses: Sequence[str]) -> tuple[str, ...]:
         """The addresses, most promising first (RFC 6724, gai.conf(5))."""
-        return tuple(order(addresses, self.sources.source_of, self._policy))
+        if len(addresses) < 2:
+            return tuple(addresses)
+        return tuple(arranged(addresses, self._verdicts(addresses)))
+
+    def _verdicts(self, addresses: Sequence[str]) -> list[Verdict]:
+        return [self._policy.judge(address, self.sources.source_of(address)) for address in addresses]
 
     def reasons_of_order(self, addresses: Sequence[str]) -> list[tuple[int, str]]:
         """Why each of these, which are in order, comes before the next: rule of RFC 6724, and its words."""
-        return [
-            deciding_rule(first, second, self.sources.source_of, self._policy)
-            for first, second in pairwise(addresses)
-        ]
+        return [deciding_rule(one, two) for one, two in pairwise(self._verdicts(addresses))]
 
     @property
     def hosts_path(self) -> str:
@@ -388,7 +395,7 @@ class Nss:
             elif step.source is DNS:
                 found = self._dns.name(address, ends_at)
             elif step.source is Source.MISSING:
-                if step.actions[UNAVAIL] is not Action.CONTINUE:
+                if step.actions[_UNAVAIL] is not Action.CONTINUE:
                     break
                 continue
             elif step.source is Source.UNAVAILABLE:
@@ -411,9 +418,12 @@ def _passed_over(step: Step) -> Miss:
 
 def _looks_numeric(name: str) -> bool:
     """Whether gethostbyname(3) takes a name for a malformed address, which it asks nobody about."""
-    if "0" <= name[:1] <= "9":
-        return name[-1:] != "." and not name.strip("0123456789.")
-    return name[:1] == ":" or (":" in name and name[:1] in "abcdefABCDEF")
+    if not name:
+        return False
+    first = name[0]
+    if "0" <= first <= "9":
+        return name[-1] != "." and not name.strip("0123456789.")
+    return first == ":" or (first in "abcdefABCDEF" and ":" in name)
 
 
 def _joint_miss(ipv6: Miss, ipv4: Miss) -> Miss:

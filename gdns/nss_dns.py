@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from socket import AF_INET6, AF_UNSPEC
+from socket import AF_INET, AF_INET6
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from gdns._wire import Question
-from gdns.entries import HostEntry, Miss
+from gdns._wire import new_question
+from gdns.entries import HostEntry, Miss, host_entry
 from gdns.errors import HOST_NOT_FOUND, NO_DATA, NO_RECOVERY, TRY_AGAIN
 from gdns.names import absolute, candidates, is_hostname, reverse_name, special_use
 from gdns.nsswitch import Status
 from gdns.ordering import apply_sortlist
-from gdns.outcome import ANSWER, CLOSED, FAILED, LIFETIME_ENDED, NODATA, NXDOMAIN, SERVFAIL, TIMEOUT, Outcome
+from gdns.outcome import (
+    ANSWER,
+    CLOSED,
+    FAILED,
+    LIFETIME_ENDED,
+    NODATA,
+    NXDOMAIN,
+    SERVFAIL,
+    TIMEOUT,
+    Outcome,
+    addresses_in,
+)
 from gdns.rdtypes import AAAA, PTR, A
 from gdns.stub import Stub
 
@@ -21,6 +32,9 @@ if TYPE_CHECKING:
     from gdns.cache import Cache, Lease
     from gdns.resolvconf import ResolvConf
 
+_A = A  # numbers of C
+_PTR = PTR
+_AAAA = AAAA
 NOTIMP = 4  # rcode
 
 
@@ -80,14 +94,8 @@ class Dns:
         The wait ends at `ends_at`, a moment of `time.monotonic`.
         """
         if self._no_aaaa:
-            found = self._addresses_of_type(name, A, A, ends_at)
-            if isinstance(found, Miss) and not found.herrno:
-                return Miss(Status.NOTFOUND, HOST_NOT_FOUND, found.outcome)
-            return found
-        stub = self._stub
-        own = self._own
+            return self._ipv4_alone(name, ends_at)
         search: _Search | None = None
-        in_vain: list[Outcome] = []
         for qname in self._qnames(name):
             if self._keeps(qname, name) or (search is not None and not search.asks(qname)):
                 continue
@@ -97,39 +105,89 @@ class Dns:
             if self._one_by_one:
                 first, second = self._one_after_the_other(qname, lifetime)
             else:
-                one = Question(qname, A)
-                two = one.with_type(AAAA)
-                if own is not None:
-                    first, second = own.query_both(one, two, 0, lifetime)
+                one = new_question(qname, _A)
+                two = one.with_type(_AAAA)
+                if self._own is not None:
+                    first, second = self._own.query_both(one, two, 0, lifetime)
                 else:
-                    first, second = stub.query_both(one, two, 0, lifetime)
-            if first.status is ANSWER:
-                if in_vain:
-                    _count(stub, in_vain)
-                return HostEntry(first.addresses + second.addresses, first)
-            if second.status is ANSWER and first.reply is not None:
-                if in_vain:
-                    _count(stub, in_vain)
-                return HostEntry(second.addresses, second)
-            in_vain += (first, second)
-            if first.status is CLOSED:
-                return Miss(Status.UNAVAIL, NO_RECOVERY, first, is_certain=False)
-            verdict = self._verdict_on_both(first, second)
-            if not verdict.herrno:
-                return Miss(Status.NOTFOUND, HOST_NOT_FOUND, *_certainty(first, second))
+                    first, second = self._stub.query_both(one, two, 0, lifetime)
+            if first.status is ANSWER or (second.status is ANSWER and first.reply is not None):
+                if search is not None:
+                    search.count(self._stub)
+                if first.status is ANSWER:
+                    return host_entry(addresses_in(first) + addresses_in(second), first)
+                return host_entry(addresses_in(second), second)
             search = search or _Search(name, self._ndots)
-            search.note(verdict, *_certainty(first, second))
+            miss = self._miss_of_both(first, second, search)
+            if miss is not None:
+                return miss
         return search.give_up() if search is not None else Miss(Status.NOTFOUND, NO_RECOVERY)
 
-    def addresses_of_family(self, name: str, is_ipv6: bool, ends_at: float | None = None) -> HostEntry | Miss:
-        """The addresses of one family (gethostbyname3_r); else as `addresses`."""
-        rdtype = AAAA if is_ipv6 else A
-        found = self._addresses_of_type(name, rdtype, A if self._no_aaaa else rdtype, ends_at)
-        if isinstance(found, Miss):
-            return found if found.herrno else Miss(Status.TRYAGAIN, NO_RECOVERY, found.outcome)
-        if self._sortlist and not is_ipv6:
-            found.addresses = tuple(apply_sortlist(found.addresses, self._sortlist))
+    def _ipv4_alone(self, name: str, ends_at: float | None) -> HostEntry | Miss:
+        """As `addresses` where nobody is asked for AAAA (resolv.conf(5), no-aaaa)."""
+        found = self.addresses_of_family(name, False, ends_at)
+        if isinstance(found, HostEntry):
+            assert isinstance(found.origin, Outcome)
+            return HostEntry(found.origin.addresses, found.origin)  # no sortlist
+        if found.status is Status.TRYAGAIN:
+            return Miss(Status.NOTFOUND, HOST_NOT_FOUND, found.outcome)
         return found
+
+    def _miss_of_both(self, first: Outcome, second: Outcome, search: _Search) -> Miss | None:
+        """What is to be said of a name without addresses, if nothing else is to be asked for."""
+        if first.status is CLOSED:
+            return Miss(Status.UNAVAIL, NO_RECOVERY, first, is_certain=False)
+        verdict = self._verdict_on_both(first, second)
+        outcome, is_certain = _certainty(first, second)
+        if not verdict.herrno:
+            return Miss(Status.NOTFOUND, HOST_NOT_FOUND, outcome, is_certain)
+        search.in_vain += (first, second)
+        search.note(verdict, outcome, is_certain)
+        return None
+
+    def addresses_of_family(self, name: str, is_ipv6: bool, ends_at: float | None = None) -> HostEntry | Miss:
+        """The addresses of one family (gethostbyname3_r); else as `addresses`.
+
+        With the status TRYAGAIN, a name has no records of the type asked for, but of another.
+        """
+        rdtype = _AAAA if is_ipv6 else _A
+        asked = _A if self._no_aaaa else rdtype
+        search: _Search | None = None
+        for qname in self._qnames(name):
+            if self._keeps(qname, name) or (search is not None and not search.asks(qname)):
+                continue
+            lifetime = None
+            if ends_at is not None and (lifetime := ends_at - monotonic()) <= 0:
+                return _late(qname)
+            question = new_question(qname, asked)
+            if self._own is not None:
+                outcome = self._own.query(question, 0, lifetime)
+            else:
+                outcome = self._stub.query(question, 0, lifetime)
+            if outcome.status is ANSWER and asked == rdtype:
+                if search is not None:
+                    search.count(self._stub)
+                if self._sortlist and not is_ipv6:
+                    return HostEntry(tuple(apply_sortlist(outcome.addresses, self._sortlist)), outcome)
+                return host_entry(addresses_in(outcome), outcome)
+            search = search or _Search(name, self._ndots)
+            miss = self._miss_of(outcome, asked == rdtype, search)
+            if miss is not None:
+                return miss
+        return search.give_up() if search is not None else Miss(Status.NOTFOUND, NO_RECOVERY)
+
+    def _miss_of(self, outcome: Outcome, is_type_wanted: bool, search: _Search) -> Miss | None:
+        """As `_miss_of_both` of one outcome; `is_type_wanted` says that it was asked for what is wanted."""
+        if outcome.status is CLOSED:
+            return Miss(Status.UNAVAIL, NO_RECOVERY, outcome, is_certain=False)
+        verdict = self._verdict_on(outcome)
+        if not is_type_wanted and not verdict.herrno:
+            verdict = _NODATA
+        if not verdict.herrno:
+            return Miss(Status.TRYAGAIN, NO_RECOVERY, outcome)
+        search.in_vain.append(outcome)
+        search.note(verdict, outcome, outcome.is_negative or outcome.status is ANSWER)
+        return None
 
     def leases(
         self, name: str, family: int, answer: Outcome, addresses: tuple[str, ...]
@@ -142,9 +200,11 @@ class Dns:
         if cache is None:
             return None
         wishes = self._stub.wishes
-        rdtypes = (A, AAAA) if family == AF_UNSPEC else (AAAA if family == AF_INET6 else A,)
-        if self._no_aaaa:
-            rdtypes = (A,)
+        rdtypes = [_A, _AAAA]
+        if self._no_aaaa or family == AF_INET:
+            rdtypes = [_A]
+        elif family == AF_INET6:
+            rdtypes = [_AAAA]
         leases: list[Lease] = []
         for qname in self._qnames(name):
             if self._keeps(qname, name):
@@ -152,7 +212,7 @@ class Dns:
             is_answer = qname == answer.question.qname
             found: list[str] = []
             for rdtype in rdtypes:
-                question = Question(qname, rdtype)
+                question = new_question(qname, rdtype)
                 entry = cache.find(question, wishes)
                 lease = None if entry is None else cache.lease(question, wishes, entry)
                 if entry is None or lease is None:
@@ -166,50 +226,13 @@ class Dns:
                 return tuple(leases) if sorted(found) == sorted(addresses) else None
         return None
 
-    def _addresses_of_type(
-        self, name: str, rdtype: int, asked: int, ends_at: float | None
-    ) -> HostEntry | Miss:
-        """Ask for records of the type `asked`, of which those of type `rdtype` are wanted.
-
-        The herrno of a Miss is 0 where the name has records, but none of these.
-        """
-        own = self._own
-        search: _Search | None = None
-        in_vain: list[Outcome] = []
-        for qname in self._qnames(name):
-            if self._keeps(qname, name) or (search is not None and not search.asks(qname)):
-                continue
-            lifetime = None
-            if ends_at is not None and (lifetime := ends_at - monotonic()) <= 0:
-                return _late(qname)
-            question = Question(qname, asked)
-            if own is not None:
-                outcome = own.query(question, 0, lifetime)
-            else:
-                outcome = self._stub.query(question, 0, lifetime)
-            if outcome.status is ANSWER and asked == rdtype:
-                if in_vain:
-                    _count(self._stub, in_vain)
-                return HostEntry(outcome.addresses, outcome)
-            if outcome.status is CLOSED:
-                return Miss(Status.UNAVAIL, NO_RECOVERY, outcome, is_certain=False)
-            in_vain.append(outcome)
-            verdict = self._verdict_on(outcome)
-            if asked != rdtype and not verdict.herrno:
-                verdict = _NODATA
-            if not verdict.herrno:
-                return Miss(Status.NOTFOUND, 0, outcome)
-            search = search or _Search(name, self._ndots)
-            search.note(verdict, outcome, outcome.is_negative or outcome.status is ANSWER)
-        return search.give_up() if search is not None else Miss(Status.NOTFOUND, NO_RECOVERY)
-
     def name(self, address: str, ends_at: float | None = None) -> HostEntry | Miss:
         """The name of an address (gethostbyaddr2_r): `outcome.reply.targets[0]` of the Answer."""
         qname = reverse_name(address)
         lifetime = None
         if ends_at is not None and (lifetime := ends_at - monotonic()) <= 0:
             return _late(qname)
-        outcome = self._stub.query(Question(qname, PTR), 0, lifetime)
+        outcome = self._stub.query(new_question(qname, _PTR), 0, lifetime)
         reply = outcome.reply
         if outcome.status is ANSWER and reply is not None:
             if is_hostname(reply.targets[0]):
@@ -233,10 +256,10 @@ class Dns:
 
     def _one_after_the_other(self, qname: str, lifetime: float | None) -> tuple[Outcome, Outcome]:
         """For servers that lose the second of two questions (resolv.conf(5), single-request)."""
-        first = self._stub.query(Question(qname, A), 0, lifetime)
+        first = self._stub.query(new_question(qname, _A), 0, lifetime)
         if self._verdict_on(first).is_unanswered:
             return first, first
-        return first, self._stub.query(Question(qname, AAAA), 0, lifetime)
+        return first, self._stub.query(new_question(qname, _AAAA), 0, lifetime)
 
     def _verdict_on(self, outcome: Outcome) -> _Verdict:
         """What glibc makes of the reply, or of none."""
@@ -283,6 +306,7 @@ class _Search:
         "_is_over",
         "_doubt",
         "_outcome",
+        "in_vain",
     )
 
     def __init__(self, name: str, ndots: int) -> None:
@@ -295,6 +319,14 @@ class _Search:
         self._is_over = False  # with the suffixes; the name as it is may still come
         self._doubt: Outcome | None = None
         self._outcome: Outcome | None = None
+        self.in_vain: list[Outcome] = []  # of the names before the one that exists, if any does
+
+    def count(self, stub: Stub) -> None:
+        """Another name was the one: count the queries that were spent on those before it, each once."""
+        for outcome in self.in_vain:
+            if not (outcome.from_cache or outcome.is_counted):
+                outcome.is_counted = True
+                stub.counters.in_vain += 1
 
     def asks(self, qname: str) -> bool:
         """Whether this candidate is still asked for."""
@@ -333,14 +365,6 @@ class _Search:
         return Miss(status, herrno, self._doubt or self._outcome, self._doubt is None)
 
 
-def _count(stub: Stub, in_vain: list[Outcome]) -> None:
-    """Another name was the one: count the queries that were spent on those before it, each of them once."""
-    for outcome in in_vain:
-        if not (outcome.from_cache or outcome.is_counted):
-            outcome.is_counted = True
-            stub.counters.in_vain += 1
-
-
 def _certainty(first: Outcome, second: Outcome) -> tuple[Outcome, bool]:
     """The outcome to report, and whether the network said of both that there is nothing."""
     if not first.is_negative:
@@ -351,5 +375,5 @@ def _certainty(first: Outcome, second: Outcome) -> tuple[Outcome, bool]:
 
 
 def _late(qname: str) -> Miss:
-    outcome = Outcome(Question(qname, A), TIMEOUT, detail=LIFETIME_ENDED)
+    outcome = Outcome(new_question(qname, _A), TIMEOUT, detail=LIFETIME_ENDED)
     return Miss(Status.UNAVAIL, TRY_AGAIN, outcome, is_certain=False)

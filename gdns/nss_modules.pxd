@@ -4,3 +4,4 @@ cdef class Step:
     cdef public object source
     cdef public str name
     cdef public tuple actions
+    cdef public bint is_dns

@@ -33,12 +33,13 @@ class Source(enum.Enum):
 class Step:
     """One module in the order in which they are asked."""
 
-    __slots__ = ("source", "name", "actions")
+    __slots__ = ("source", "name", "actions", "is_dns")
 
     def __init__(self, source: Source, name: str, actions: Actions) -> None:
         self.source = source
         self.name = name
         self.actions = actions
+        self.is_dns = name == "dns"  # the module of that name
 
     def owns(self, name: str) -> bool:
         """Whether the system's own module must be asked for a host's addresses; else it knows of none."""

@@ -27,7 +27,7 @@ cdef class _Origin:
     cdef int prefix_length
 
 @cython.freelist(16)
-cdef class _Verdict:
+cdef class Verdict:
     cdef bint is_ipv6
     cdef long long rank
     cdef long scope
@@ -43,15 +43,15 @@ cdef class Policy:
     cdef dict _origins
 
     @cython.locals(there=Address, traits=_Traits, here=_Traits, origin=_Origin, rank=longlong, bits=int)
-    cpdef _Verdict judge(self, str destination, source)
+    cpdef Verdict judge(self, str destination, source)
     @cython.locals(origin=_Origin, address=Address)
     cdef _Origin _origin(self, source)
     @cython.locals(traits=_Traits, is_mixed=bint)
     cdef _Traits _traits(self, Address address)
     cdef _Traits _look_up(self, Address address)
 
-@cython.locals(one=_Verdict, two=_Verdict)
-cpdef tuple deciding_rule(str first, str second, source_of, Policy policy)
-@cython.locals(verdicts=list, verdict=_Verdict, ipv6=int)
+cpdef tuple deciding_rule(Verdict one, Verdict two)
 cpdef list order(destinations, source_of, Policy policy)
-cdef bint _precedes(_Verdict later, _Verdict earlier) except -1
+@cython.locals(verdict=Verdict, ipv6=int)
+cpdef list arranged(destinations, list verdicts)
+cdef bint _precedes(Verdict later, Verdict earlier) except -1

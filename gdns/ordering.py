@@ -11,7 +11,7 @@ from gdns.gaiconf import GaiConf, Prefix
 
 _MEMO = 4096  # networks, and source addresses, of which is kept what the tables say
 
-# `_Verdict.rank`, from the first rule to the seventh; a bit that is set makes a destination worse
+# `Verdict.rank`, from the first rule to the seventh; a bit that is set makes a destination worse
 _UNREACHABLE = 1 << 36
 _OTHER_SCOPE = 1 << 35
 _DEPRECATED = 1 << 34
@@ -63,7 +63,7 @@ class _Origin:
         self.prefix_length = source.prefix_length
 
 
-class _Verdict:
+class Verdict:
     """How good a destination is from a source; smaller is better.
 
     `rank` is rules 1 to 7 in one number, `scope` rule 8, `distance` rule 9: bits beyond the common prefix,
@@ -110,13 +110,13 @@ class Policy:
         )
         self._origins: dict[str, _Origin] = {}
 
-    def judge(self, destination: str, source: Source | None) -> _Verdict:
+    def judge(self, destination: str, source: Source | None) -> Verdict:
         """Rate a destination by the rules that look at one alone. Raises OSError for what is no address."""
         there = parse(destination)
         traits = self._traits(there)
         rank = (_HIGHEST - traits.precedence) << 1
         if source is None:
-            return _Verdict(there.is_ipv6, rank | _UNREACHABLE, traits.scope, 0)
+            return Verdict(there.is_ipv6, rank | _UNREACHABLE, traits.scope, 0)
         origin = self._origin(source)
         here = origin.traits
         rank |= origin.flags
@@ -127,7 +127,7 @@ class Policy:
         bits = distance(there, origin.address)
         if not there.is_ipv6 and bits > 32 - (origin.prefix_length or 32):
             bits = 32  # glibc's rule 9: off the source's subnet, none is nearer
-        return _Verdict(there.is_ipv6, rank, traits.scope, bits)
+        return Verdict(there.is_ipv6, rank, traits.scope, bits)
 
     def _origin(self, source: Source) -> _Origin:
         origin = self._origins.get(source.address)
@@ -188,7 +188,7 @@ def _scope6(number: int) -> int:
     return 2 if number == 1 else 14
 
 
-_RULES = (  # of RFC 6724, section 6, in the order of `_Verdict.rank`
+_RULES = (  # of RFC 6724, section 6, in the order of `Verdict.rank`
     "there is a way to it",
     "its scope is that of the source address",
     "its source address is not deprecated",
@@ -200,15 +200,11 @@ _RULES = (  # of RFC 6724, section 6, in the order of `_Verdict.rank`
 )
 
 
-def deciding_rule(
-    first: str, second: str, source_of: Callable[[str], Source | None], policy: Policy
-) -> tuple[int, str]:
+def deciding_rule(one: Verdict, two: Verdict) -> tuple[int, str]:
     """The number of the rule of RFC 6724 that puts one address before another, and what it says.
 
-    10 where none does, and they stay as they came.
+    They are what `Policy.judge` says of each. 10 where none does, and they stay as they came.
     """
-    one = policy.judge(first, source_of(first))
-    two = policy.judge(second, source_of(second))
     for number, (rule, other, reason) in enumerate(zip(one.rules(), two.rules(), _RULES, strict=True)):
         if rule != other:
             return number + 1, reason
@@ -227,7 +223,11 @@ def order(
     """
     if len(destinations) < 2:
         return list(destinations)
-    verdicts = [policy.judge(address, source_of(address)) for address in destinations]
+    return arranged(destinations, [policy.judge(address, source_of(address)) for address in destinations])
+
+
+def arranged(destinations: Sequence[str], verdicts: list[Verdict]) -> list[str]:
+    """The destinations in the order that what `Policy.judge` says of each puts them in."""
     if len(verdicts) == 2:
         return list(destinations[::-1] if _precedes(verdicts[1], verdicts[0]) else destinations)
     ipv6 = sum([verdict.is_ipv6 for verdict in verdicts])
@@ -239,7 +239,7 @@ def order(
     return [destinations[place] for place in places]
 
 
-def _merge_sort(places: Sequence[int], verdicts: Sequence[_Verdict]) -> list[int]:
+def _merge_sort(places: Sequence[int], verdicts: Sequence[Verdict]) -> list[int]:
     """glibc's qsort, step by step: rule 9 is not transitive across families, so another would differ."""
     if len(places) < 2:
         return list(places)
@@ -257,7 +257,7 @@ def _merge_sort(places: Sequence[int], verdicts: Sequence[_Verdict]) -> list[int
     return merged + left[i:] + right[j:]
 
 
-def _precedes(later: _Verdict, earlier: _Verdict) -> bool:
+def _precedes(later: Verdict, earlier: Verdict) -> bool:
     """Whether a rule prefers the one that came later."""
     if later.rank != earlier.rank:
         return later.rank < earlier.rank

@@ -4,6 +4,9 @@ cimport cython
 
 from gdns._wire cimport Question, Reply
 
+@cython.final
+@cython.no_gc  # nothing in it leads back to it
+@cython.freelist(64)
 cdef class Outcome:
     cdef public Question question
     cdef public object status
@@ -30,4 +33,6 @@ cdef class Outcome:
 cpdef Outcome ended(
     Question question, Reply reply, str server, int attempts, double elapsed, double rtt, str detail, str transport
 )
+@cython.locals(reply=Reply)
+cpdef tuple addresses_in(Outcome outcome)
 cpdef object status_of(Reply reply)

@@ -2,6 +2,7 @@
 
 import cython
 
+from gdns._clock cimport now_by
 from gdns.cache cimport Cache, Lease
 from gdns.config cimport System
 from gdns.hosts cimport HostsFile

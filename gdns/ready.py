@@ -10,6 +10,7 @@ import sys
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from gdns._clock import now_by
 from gdns.cache import Lease
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class Results:
         if leases:
             cache = self._cache
             if cache.clock is not self.clock:
-                now = cache.clock()
+                now = now_by(cache.clock)
             for lease in leases:
                 if lease.expires_at <= now:
                     self._drop(host)
@@ -304,11 +305,11 @@ class Front:
         results: Results | None = self._local.results
         if results is None or results.upstreams is not self._shared.upstreams:
             return None
-        now = system.clock()
+        now = now_by(system.clock)
         if now >= system.look_at or results.system is not system.settings:
             return None
         if results.clock is not system.clock:
-            now = results.clock()
+            now = now_by(results.clock)
         return results.find(host, port, key, now)
 
 

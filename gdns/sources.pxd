@@ -2,7 +2,10 @@
 
 import cython
 
+from gdns._clock cimport now_by
 from gdns._routes cimport Routes
+
+cdef long _forks
 
 cdef class Sources:
     cdef public object clock
@@ -13,7 +16,7 @@ cdef class Sources:
     cdef dict _described
     cdef Routes _routes
     cdef object _netlink
-    cdef object _pid
+    cdef long _forks
 
     cpdef source_of(self, str destination)
     @cython.locals(now=double)

@@ -17,6 +17,7 @@ from socket import (
 )
 from typing import NamedTuple
 
+from gdns._clock import now_by
 from gdns._routes import Routes
 from gdns.names import LOOPBACK_IPV4, LOOPBACK_IPV6
 from gdns.ordering import Source
@@ -61,7 +62,7 @@ class Sources:
         self._described: dict[bytes, Source] = {}
         self._routes = Routes()
         self._netlink: _socket.socket | None = None
-        self._pid = os.getpid()
+        self._forks = _forks
 
     def source_of(self, destination: str) -> Source | None:
         """Where packets to this address would come from; None if there is no way to it."""
@@ -89,7 +90,7 @@ class Sources:
 
     def look(self) -> int:
         """The epoch of now; another than before where what was known then may have changed."""
-        now: float = self.clock()
+        now = now_by(self.clock)
         if now >= self.look_at:
             self.look_at = now + _KEEP
             self.epoch += 1
@@ -159,11 +160,20 @@ class Sources:
         return self._interfaces
 
     def _forget_parents_sockets(self) -> None:
-        if self._pid != os.getpid():  # their connections, and what is in them, are the parent's
+        if self._forks != _forks:  # their connections, and what is in them, are the parent's
             self.close()
             self._interfaces = None
             self._described.clear()
-            self._pid = os.getpid()
+            self._forks = _forks
+
+
+def _note_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+_forks = 0  # behind this process, since it loaded this
+os.register_at_fork(after_in_child=_note_fork)
 
 
 def _interfaces(netlink: _socket.socket) -> Iterator[tuple[str, _Interface]]:

@@ -2,7 +2,7 @@
 
 import cython
 
-from gdns._ares cimport Try
+from gdns._ares cimport AresLane, Try
 from gdns._clock cimport monotonic
 from gdns._wire cimport Question, Reply
 from gdns.cache cimport Cache, Entry
@@ -57,6 +57,7 @@ cdef class Stub(Turns):
     cpdef int room(self) except -1
     @cython.locals(attempt=Try)
     cdef bint _put_first(self, Ask ask, Server server, int wishes, double now) except -1
+    @cython.locals(lane=AresLane)
     cpdef flush(self)
     cpdef wake_soon(self, Waiter waiter)
     cpdef stale(self, Question question)

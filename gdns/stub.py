@@ -235,8 +235,9 @@ class Stub(Turns):
             if lifetime is not None:
                 alarm = Alarm(waiter)
                 slot = self._put_due(alarm, monotonic() + lifetime)
-            waiter.park_as(caller)
+            waiter.wait_as(caller)
         finally:
+            waiter.detach()
             if slot is not None and alarm is not None:
                 slot.pop(alarm, None)
             if one.outcome is None:
@@ -386,8 +387,9 @@ class Stub(Turns):
         """Send what `put` has left to be sent."""
         if self.is_closed:
             return
-        if self._lane.needs_flush():
-            self._lane.flush()
+        lane = self._lane
+        if lane.needs_flush():
+            lane.flush()
             self._soon()  # some may have ended at once
 
     def wake_soon(self, waiter: Waiter) -> None:
@@ -945,5 +947,10 @@ def _is_of(wakes: object, crowd: Crowd) -> bool:
 
 
 def _flight_key(question: Question, wishes: int) -> object:
-    """Who asks the same: questions are equal whatever the case of their names."""
-    return (question, wishes) if wishes else question
+    """Who asks the same: questions are equal whatever the case of their names.
+
+    Nearly all are known by their octets; so a dict need not ask a question for its hash.
+    """
+    if question.is_plain and not wishes:
+        return question.key
+    return (question, wishes)

@@ -15,6 +15,7 @@ LAYERS = (
     {
         "_version",
         "_clock",
+        "_dicts",
         "_addresses",
         "_rows",
         "_wire",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import select
 import subprocess
 import sys
@@ -238,9 +237,7 @@ REPEAT = """
 """
 
 
-@pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps malloc to itself"
-)
+@pytest.mark.skipif(failing.SANITIZED, reason="AddressSanitizer keeps malloc to itself")
 @pytest.mark.parametrize("replies", ["whole", "truncated"])
 @pytest.mark.parametrize("when", ["asked", "read"])
 @pytest.mark.parametrize("at_once", [1, 184])

@@ -264,9 +264,7 @@ print(json.dumps({**counts, "steps": steps, "descriptors": left}))
 """
 
 
-@pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps malloc to itself"
-)
+@pytest.mark.skipif(failing.SANITIZED, reason="AddressSanitizer keeps malloc to itself")
 @pytest.mark.parametrize(
     ("layer", "wishes"),
     [
@@ -358,9 +356,7 @@ print(json.dumps({"lost": lost, "ended": ended, "steps": steps, "descriptors": l
 """
 
 
-@pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps malloc to itself"
-)
+@pytest.mark.skipif(failing.SANITIZED, reason="AddressSanitizer keeps malloc to itself")
 @pytest.mark.parametrize(("when", "how"), [("read", "answer"), ("due", "timeout"), ("closed", "closed")])
 def test_an_allocation_that_fails_while_replies_are_dealt_with_leaves_nobody_waiting(dns_server, when, how):
     """Every allocation fails once: of the hub's turn, of its timer's, of closing. All end, and in time."""

@@ -10,6 +10,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
+from textwrap import dedent
 from threading import Thread
 from time import monotonic, sleep
 
@@ -525,3 +526,36 @@ def test_the_systems_resolver_says_that_it_cannot():
     with Resolver(backend="libc") as resolver, pytest.raises(NotImplementedError):
         resolver.resolve_many(["www.example"])
     assert gdns.resolve_many is not None
+
+
+def test_a_thread_may_end_when_the_last_to_wake_was_the_pace(dns_server):
+    """Its hub is ended where it woke who waited, and looks at the waiter once more."""
+    dns_server.add("a.example. 60 A 192.0.2.7")
+    program = """
+    import sys, threading
+    from gdns import Resolver
+
+    def names():
+        yield "a.example"
+        raise LookupError
+
+    def work():
+        with Resolver(nameservers=sys.argv[1:]) as resolver:
+            try:
+                for result in resolver.resolve_many(names(), rate=20):
+                    print(*result.outcome.addresses)
+            except LookupError:
+                print("no more")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(program), dns_server.address],
+        env={"PYTHONMALLOC": "debug", **os.environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout.split("\n"), done.stderr, done.returncode) == (["192.0.2.7", "no more", ""], "", 0)

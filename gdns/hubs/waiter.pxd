@@ -9,7 +9,11 @@ cdef class Waiter:
     cdef object _parked
     cpdef park(self)
     cpdef park_as(self, caller)
+    cpdef wait_as(self, caller)
+    cpdef detach(self)
+    @cython.locals(me=Waiter)
     cpdef wake(self)
+    @cython.locals(me=Waiter)
     cpdef wake_on_hub(self)
     cdef _on_error(self, parked, error)
 

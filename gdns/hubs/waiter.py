@@ -37,19 +37,27 @@ class Waiter:
 
     def park_as(self, caller: greenlet) -> None:
         """As `park`, for who knows already that `caller`, the current greenlet, is not the hub's."""
+        try:
+            self.wait_as(caller)
+        finally:
+            self.detach()
+
+    def wait_as(self, caller: greenlet) -> None:
+        """As `park_as`, for who calls `detach` whatever comes out of it."""
         if self._over:
             return
         hub = self._hub
         self._parked = caller
-        try:
+        hub.switch()
+        while not self._over:  # a stranger switched to us
+            if hub.greenlet.dead:
+                raise RuntimeError("the hub was closed while a greenlet waited for it")
             hub.switch()
-            while not self._over:  # a stranger switched to us
-                if hub.greenlet.dead:
-                    raise RuntimeError("the hub was closed while a greenlet waited for it")
-                hub.switch()
-        finally:
-            self._parked = None
-            self._over = True
+
+    def detach(self) -> None:
+        """Wait no longer; `wake` does nothing from here on."""
+        self._parked = None
+        self._over = True
 
     def wake(self) -> None:
         """Resume the parked greenlet: at once if called in the hub's greenlet, else in the hub's next turn.
@@ -57,6 +65,7 @@ class Waiter:
         The second time it does nothing. An exception that escapes from the greenlet goes to the hub's
         `handle_error`; only what that raises again comes out of here.
         """
+        me = self  # what holds us may be gone when we come back, an attribute, say, of whoever woke
         self._over = True
         parked = self._parked
         if parked is None:
@@ -68,10 +77,11 @@ class Waiter:
             else:
                 hub.call_soon(self.wake)
         except BaseException as error:
-            self._on_error(parked, error)
+            me._on_error(parked, error)
 
     def wake_on_hub(self) -> None:
         """As `wake`, for who knows already that the current greenlet is the hub's."""
+        me = self  # as in `wake`
         self._over = True
         parked = self._parked
         if parked is None:
@@ -79,7 +89,7 @@ class Waiter:
         try:
             parked.switch()
         except BaseException as error:
-            self._on_error(parked, error)
+            me._on_error(parked, error)
 
     def _on_error(self, parked: greenlet, error: BaseException) -> None:
         if self._parked is not None:  # a signal's exception came before the switch, which is still owed

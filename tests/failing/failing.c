@@ -3,7 +3,9 @@
    failing_call("send", 2, 1, EAGAIN)   the second send(2) from now on fails once
    failing_call("send", 1, -1, ENOBUFS) every one fails
    failing_memory(7, 1)                 the seventh allocation of the calling thread fails
-   failing_hits()                       how often anything failed since it was last asked */
+   failing_hits()                       how often anything failed since it was last asked
+
+   With CALLS_ALONE allocations are left to whoever has taken them over already. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -95,6 +97,8 @@ WRAP(ssize_t, getrandom, (void* data, size_t length, unsigned int flags), (data,
 WRAP(int, setsockopt, (int fd, int level, int option, const void* value, socklen_t length),
      (fd, level, option, value, length))
 
+#ifndef CALLS_ALONE
+
 /* glibc's own names for its functions: looking them up would allocate. */
 void* __libc_malloc(size_t size);
 void* __libc_calloc(size_t count, size_t size);
@@ -113,3 +117,5 @@ static int is_out_of_memory(void) {
 void* malloc(size_t size) { return is_out_of_memory() ? NULL : __libc_malloc(size); }
 void* calloc(size_t count, size_t size) { return is_out_of_memory() ? NULL : __libc_calloc(count, size); }
 void* realloc(void* block, size_t size) { return is_out_of_memory() ? NULL : __libc_realloc(block, size); }
+
+#endif

@@ -1,0 +1,1 @@
+cpdef object value_of(object mapping, object key)
