@@ -75,7 +75,7 @@ def build_query(
     edns_size: int = 0,
     dnssec_ok: bool = False,
 ) -> bytes:
-    """Write the message that asks `question` (RFC 1035, section 4.1; RFC 6891, section 6.1).
+    """Write the message that asks `question` (RFC 1035, section 4.1; RFC 6891, section 6.1), as the lanes do.
 
     `id` is 0..65535; `edns_size` is the largest datagram to be sent back, 512..65535 octets, or 0 for no
     EDNS. Raises ValueError for numbers outside these, or for `dnssec_ok` without EDNS.

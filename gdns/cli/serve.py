@@ -59,7 +59,7 @@ def main(words: Sequence[str]) -> int:
             raise UsageError(f"{error}; see docs/reference/testing.md") from None
         if options.resolv_conf:
             _write_resolv_conf(options.resolv_conf, server)
-        return _serve(server, options, zones, faults, paint_for(options.color, sys.stdout))
+        return _serve(server, options, faults, paint_for(options.color, sys.stdout))
 
 
 @contextmanager
@@ -190,13 +190,13 @@ def _write_resolv_conf(path: str, server: Server) -> None:
 # --- serving
 
 
-def _serve(server: Server, options: Any, zones: Zones, faults: Sequence[Any], paint: Paint) -> int:
+def _serve(server: Server, options: Any, faults: Sequence[Any], paint: Paint) -> int:
     seen = 0
     kinds: Counter[tuple[str, str]] = Counter()
     transports: Counter[str] = Counter()
     with _interruptible():
         try:
-            _say_how(server, options, zones, faults, paint)  # whoever has read it may send SIGTERM
+            _say_how(server, options, faults, paint)  # whoever has read it may send SIGTERM
             while options.count is None or seen < options.count:
                 for query in _news(server, seen):
                     seen += 1
@@ -215,7 +215,7 @@ def _serve(server: Server, options: Any, zones: Zones, faults: Sequence[Any], pa
     return ENDED
 
 
-def _say_how(server: Server, options: Any, zones: Zones, faults: Sequence[Any], paint: Paint) -> None:
+def _say_how(server: Server, options: Any, faults: Sequence[Any], paint: Paint) -> None:
     names = [name for name, rdtype, _ in server.rrsets if rdtype in ("A", "AAAA")]
     name = names[0].replace("*", "any") if names else "www.example."
     print(paint("good", f"serving at {server.address}, UDP and TCP") + "; Ctrl-C ends it")
