@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gdns.approval import AddressPolicy, check_policy
 from gdns.errors import ConfigError
 from gdns.logs import WARNING, log
+from gdns.names import need_idna2008
 from gdns.overrides import PROCESS, Addresses, Host, Overrides
 from gdns.switch import Switch
 from gdns.system import LibcFunctions, wants_libc
@@ -40,6 +41,7 @@ class Resolver(LibcFunctions):
         hub: Hub | None = None,
         policy: AddressPolicy | None = None,
         override: Mapping[Host, Addresses] | None = None,
+        idna: int = 2003,
         **settings: object,
     ) -> None:
         wants_libc(backend)
@@ -47,7 +49,9 @@ class Resolver(LibcFunctions):
             raise ConfigError(f"backend: 'native' cannot serve: {_missing}")
         self._hub = hub
         self._lifetime = lifetime
-        self._begin(_missing, check_policy(policy), Overrides(PROCESS))
+        if idna == 2008:
+            need_idna2008()
+        self._begin(_missing, check_policy(policy), Overrides(PROCESS, idna == 2008))
         if override is not None:
             self._given.add(override)
 

@@ -34,12 +34,12 @@ class Overrides:
     nothing is overridden. `is_idna2008` says how hosts beyond ASCII are encoded.
     """
 
-    __slots__ = ("table", "_below", "_is_idna2008", "_above", "_handles", "__weakref__")
+    __slots__ = ("table", "_below", "is_idna2008", "_above", "_handles", "__weakref__")
 
     def __init__(self, below: Overrides | None = None, is_idna2008: bool = False) -> None:
         self.table: Table = {}
         self._below = below
-        self._is_idna2008 = is_idna2008
+        self.is_idna2008 = is_idna2008
         self._above: WeakSet[Overrides] = WeakSet()
         self._handles: tuple[Override, ...] = ()  # the latest first
         if below is not None:
@@ -52,7 +52,7 @@ class Overrides:
 
         Raises TypeError and ConfigError, before anything is changed, for what is no host, port or address.
         """
-        handle = Override(self, parse(addresses, self._is_idna2008))
+        handle = Override(self, parse(addresses, self.is_idna2008))
         with _lock:
             self._handles = (handle, *self._handles)
             self._merge()

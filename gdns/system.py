@@ -97,6 +97,16 @@ class LibcFunctions:
                 bell.close()
         return bell
 
+    def _read(self, function: str, host: bytes | str | None) -> tuple[str, bytes | str | None]:
+        """A host as overrides and policies know it, with what to ask the system for.
+
+        Raises TypeError for a NUL, at which the system would end it, and UnicodeError for what is no host.
+        """
+        if host is None and function == "getaddrinfo":
+            return "", None
+        name = text_of(function, host, self._given.is_idna2008)
+        return name, name if isinstance(host, str) else host
+
     def _ask(self, lifetime: float | None, function: Callable[..., T], *arguments: object) -> T:
         return libc.ask(self._bell(), lifetime, function, *arguments)
 
@@ -112,7 +122,8 @@ class LibcFunctions:
         """As `socket.getaddrinfo` (getaddrinfo(3)). Raises GaiError and what else the system's raises."""
         rows = self._infos(host, port, family, type, proto, flags)
         if self._policy is not None:
-            rows = approved_infos(self._policy, _name_of(host), rows)
+            name, _ = self._read("getaddrinfo", host)
+            rows = approved_infos(self._policy, name, rows)
         return rows
 
     def _infos(
@@ -125,12 +136,12 @@ class LibcFunctions:
         flags: int = 0,
     ) -> list[Any]:
         """What no policy has seen yet."""
-        name = _name_of(host)
+        name, asked = self._read("getaddrinfo", host)
         rows = None
-        if self._given.table and name is not None and not flags & AI_NUMERICHOST:
+        if self._given.table and host is not None and not flags & AI_NUMERICHOST:
             rows = self._given_infos(name, port, family, type, proto, flags)
         if rows is None:
-            rows = self._ask(self._lifetime, _socket.getaddrinfo, host, port, family, type, proto, flags)
+            rows = self._ask(self._lifetime, _socket.getaddrinfo, asked, port, family, type, proto, flags)
         return [(_named(AddressFamily, row[0]), _named(SocketKind, row[1]), *row[2:]) for row in rows]
 
     def _given_infos(
@@ -184,24 +195,24 @@ class LibcFunctions:
 
     def gethostbyname(self, name: str) -> str:
         """As `socket.gethostbyname`. Raises GaiError."""
-        host = text_of("gethostbyname", name)
+        host, asked = self._read("gethostbyname", name)
         given = self._find(host, 0, AF_INET)
         if given is not None:
             return self._judged(host, given.addresses)[0]
         if self._policy is None:
-            return self._ask(self._lifetime, _socket.gethostbyname, name)
+            return self._ask(self._lifetime, _socket.gethostbyname, asked)
         if not host or host in BROADCAST:
-            return self._judged(host, (_socket.gethostbyname(name),))[0]
-        rows = self._ask(self._lifetime, _socket.getaddrinfo, name, None, AF_INET, SOCK_STREAM)
+            return self._judged(host, (_socket.gethostbyname(host),))[0]
+        rows = self._ask(self._lifetime, _socket.getaddrinfo, asked, None, AF_INET, SOCK_STREAM)
         return self._judged(host, [str(row[4][0]) for row in rows])[0]
 
     def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyname_ex`. Raises GaiError or HostError."""
-        host = text_of("gethostbyname_ex", name)
+        host, asked = self._read("gethostbyname_ex", name)
         given = self._find(host, 0, AF_INET)
         if given is not None:
             return given.names()[0], [], [*self._judged(host, given.addresses)]
-        known, aliases, addresses = self._ask(self._lifetime, _socket.gethostbyname_ex, name)
+        known, aliases, addresses = self._ask(self._lifetime, _socket.gethostbyname_ex, asked)
         return known, aliases, [*self._judged(host, addresses)]
 
     def gethostbyaddr(self, address: str) -> tuple[str, list[str], list[str]]:
@@ -209,18 +220,18 @@ class LibcFunctions:
         return self._host_by_addr(address, is_judged=True)
 
     def _host_by_addr(self, address: str, is_judged: bool) -> tuple[str, list[str], list[str]]:
-        host = text_of("gethostbyaddr", address)
+        host, asked = self._read("gethostbyaddr", address)
         if self._given.table or (is_judged and self._policy is not None):
             given = self._find(host, 0, 0)
             if given is not None:
                 addresses: Sequence[str] = given.addresses
             elif not host:
-                return self._ask(self._lifetime, _socket.gethostbyaddr, address)  # an error
+                return self._ask(self._lifetime, _socket.gethostbyaddr, asked)  # an error
             else:
-                rows = self._ask(self._lifetime, _socket.getaddrinfo, address, None, 0, SOCK_STREAM)
+                rows = self._ask(self._lifetime, _socket.getaddrinfo, asked, None, 0, SOCK_STREAM)
                 addresses = [str(row[4][0]) for row in rows]
-            address = (self._judged(host, addresses) if is_judged else addresses)[0].partition("%")[0]
-        return self._ask(self._lifetime, _socket.gethostbyaddr, address)
+            asked = (self._judged(host, addresses) if is_judged else addresses)[0].partition("%")[0]
+        return self._ask(self._lifetime, _socket.gethostbyaddr, asked)
 
     def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
         """As `socket.getnameinfo`. Raises GaiError."""
@@ -233,7 +244,7 @@ class LibcFunctions:
 
     def lookup(self, host: str, family: int = 0, *, lifetime: float | None = None) -> tuple[str, ...]:
         """The addresses of a host in the system's order. `lifetime` is in seconds. Raises GaiError."""
-        name = text_of("lookup", host)
+        name, _ = self._read("lookup", host)
         return tuple(self._judged(name, self._addresses(name, family, lifetime)))
 
     def _addresses(self, name: str, family: int, lifetime: float | None) -> tuple[str, ...]:
@@ -308,11 +319,6 @@ class SystemFinder:
 
     def in_order(self, addresses: Sequence[str]) -> Sequence[str]:
         return addresses  # the system has sorted them
-
-
-def _name_of(host: bytes | str | None) -> str | None:
-    """A host as overrides and policies know it. Raises TypeError for a NUL, where the system would end it."""
-    return None if host is None else text_of("getaddrinfo", host)
 
 
 def _named(kinds: Any, number: int) -> Any:
