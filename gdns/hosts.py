@@ -12,14 +12,15 @@ from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_ntop, inet_pton
 from typing import NamedTuple
 
 from gdns.files import WatchedFile
+from gdns.names import LOOPBACK_IPV4, LOOPBACK_IPV6
 
 MAX_OCTETS = 64 << 20
 _SLICE = 1 << 16  # octets indexed in one call, some 3 ms
 _MEMO = 1024  # answers kept ready made
 
 _MAPPED = bytes(10) + b"\xff\xff"
-_LOOPBACK4 = inet_pton(AF_INET, "127.0.0.1")
-_LOOPBACK6 = inet_pton(AF_INET6, "::1")
+_LOOPBACK4 = inet_pton(AF_INET, LOOPBACK_IPV4)
+_LOOPBACK6 = inet_pton(AF_INET6, LOOPBACK_IPV6)
 
 
 class Hit:

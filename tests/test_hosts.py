@@ -7,17 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdns.hosts import HostsFile
+from gdns.testing import FakeClock
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "hosts"
 ODDITIES = FIXTURES / "oddities"
 UNSPEC, INET, INET6 = socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6
-
-
-class FakeClock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def packed(address: str) -> bytes:
@@ -156,10 +150,10 @@ def test_a_changed_file_is_read_within_a_second(tmp_path):
     assert hosts.addresses("a.example") is None
     path.write_text("192.0.2.7 a.example\n")
     assert hosts.addresses("a.example") is None
-    clock.now += 1
+    clock.advance(1.1)
     assert hosts.addresses("a.example").addresses == ("192.0.2.7",)
     path.write_text("192.0.2.8 a.example\n")
-    clock.now += 1
+    clock.advance(1.1)
     assert hosts.addresses("a.example").addresses == ("192.0.2.8",)
 
 
