@@ -237,3 +237,14 @@ def test_no_call_stands_still_for_a_hundred_thousand_lines(tmp_path):
         longest.append(max(took))
         assert min(took) < 0.000_5  # in the end, it is a look-up
     assert min(longest) < 3 * 0.025
+
+
+@pytest.mark.parametrize("length", range(1, 200))
+def test_a_name_is_found_whatever_its_length(tmp_path, length):
+    """Alone in its file: what is known of the lengths of others does not help it."""
+    path = tmp_path / "hosts"
+    name = "n" * length
+    path.write_text(f"192.0.2.7 {name}\n")
+    hosts = HostsFile(path)
+    assert [hosts.addresses(name).addresses for _ in range(2)] == [("192.0.2.7",)] * 2
+    assert [hosts.addresses(name + letters) for letters in ("n", "n" * 63)] == [None] * 2
