@@ -1,4 +1,4 @@
-# make run        set everything up and run the demo     (ARGS="@127.0.0.1:5353 www.example MX" for the gdns command)
+# make run        set everything up and run the demo     (ARGS="doctor" for the gdns command)
 # make test       set everything up and run the tests    (ARGS="-k wire" for pytest, WORKERS=0 for one process)
 # make bench      beside its peers; writes docs/performance.md (ARGS=--quick: under three minutes, to build/)
 # make guard      instructions of a look-up, against what they were (ARGS=--update)

@@ -5,7 +5,8 @@ So it lies outside of the package, and imports nothing of gdns before a test ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +33,22 @@ def pytest_configure(config: pytest.Config) -> None:
         from gdns.testing.network import Guard
 
         config.pluginmanager.register(Guard(config.rootpath), "gdns-block-network")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Below a failed test stands what its servers were asked: a name outside their zones is easily missed."""
+    report = yield
+    if report.failed and "gdns.testing.server" in sys.modules:
+        from gdns.testing.account import account_of
+
+        error = None if call.excinfo is None else call.excinfo.value
+        account = account_of(error, getattr(item, "funcargs", {}).values())
+        if account:
+            report.sections.append(("gdns: what was asked", account))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ def main() -> int:
     """Ask a server of our own, or the system where gdns stands without its extensions."""
     assert "site-packages" in gdns.__file__, gdns.__file__
     assert gdns.gethostbyname("localhost") == "127.0.0.1"
-    if gdns.Resolver.__module__ == "gdns.system":
+    if gdns.Resolver.__module__ == "gdns.alone":
         try:
             gdns.resolve("www.example.", "A")
         except NotImplementedError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
-BEGIN = "```{graphviz}\n"
+BEGIN = "```{graphviz}\n:class: wide\n"
 END = "```\n"
 WIDEST = 9  # modules in a row
 NAMES = ("pure", "engine", "policy", "api", "edge")

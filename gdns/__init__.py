@@ -136,7 +136,7 @@ def __getattr__(name: str) -> Any:
     elif name in _METHODS:
         value = getattr(_engine().default_resolver(), name)
     elif name == "patch_dnspython":
-        value = importlib.import_module("gdns.system" if _is_alone() else "gdns.dnspython").patch_dnspython
+        value = importlib.import_module("gdns.alone" if _is_alone() else "gdns.dnspython").patch_dnspython
     elif name in _EXCEPTIONS_OF_RESOLVE:
         # brings dnspython, whose own exceptions stand in for ours where these cannot occur
         value = getattr(importlib.import_module("dns.resolver" if _is_alone() else "gdns.records"), name)
@@ -157,7 +157,7 @@ def _engine() -> ModuleType:
     except ImportError as error:
         if not _is_of_an_extension(error):
             raise
-        alone = importlib.import_module("gdns.system")
+        alone = importlib.import_module("gdns.alone")
         alone.serve_alone(error)
         return alone
 
@@ -174,7 +174,7 @@ def _is_of_an_extension(error: ImportError) -> bool:
 
 def _is_alone() -> bool:
     """Whether the system's resolver serves because ours cannot be imported."""
-    return bool(_engine().__name__ == "gdns.system")
+    return bool(_engine().__name__ == "gdns.alone")
 
 
 def __dir__() -> list[str]:

@@ -78,8 +78,6 @@ class AresLane:
         """Let c-ares deal with all that arrived, or was cancelled, since the last flush."""
     def take_ended(self) -> Try | None:
         """The try that ended first and was not taken yet, or None."""
-    def forget(self, server: Server) -> None:
-        """Close the channels to `server`; tries under way end without a reply."""
     def close(self) -> None:
         """End every try and close every channel; safe to call twice."""
     def abandon(self) -> None:

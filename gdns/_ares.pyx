@@ -773,14 +773,6 @@ cdef class AresLane:
         """The try that ended first and was not taken yet, or None."""
         return self.ledger.take_ended()
 
-    def forget(self, server) -> None:
-        """Close the channels to `server`; tries under way end without a reply."""
-        cdef Channel channel
-        for key, channel in tuple(self.channels.items()):
-            if key is server or (type(key) is tuple and key[0] is server):
-                del self.channels[key]
-                channel.destroy()
-
     def close(self) -> None:
         """End every try and close every channel; safe to call twice."""
         cdef PyObject* value = NULL

@@ -52,7 +52,7 @@ cdef class Ports(Owner):
     cdef int leave(self, PlainTry attempt) except -1
     cdef int fail(self, Port port, int number) except -1
     cdef int close_port(self, Port port) except -1
-    cdef int cancel_all(self, server) except -1
+    cdef int cancel_all(self) except -1
     cdef PlainTry take_truncated(self)
     cdef void drop_all(self) noexcept
 

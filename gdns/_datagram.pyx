@@ -380,20 +380,20 @@ cdef class Ports(Owner):
         self.sockets.close_socket(port)
         return 0
 
-    cdef int cancel_all(self, server) except -1:
-        """End without a reply what waits for `server`, and close its ports; None: for any."""
+    cdef int cancel_all(self) except -1:
+        """End without a reply all that waits, and close the ports."""
         cdef PlainTry attempt
         cdef Socket sock
         cdef PyObject* value
         cdef Py_ssize_t at
         attempt = self.truncated
         while attempt is not None:
-            if not attempt.ended and (server is None or attempt.server is server):
+            if not attempt.ended:
                 self.end(attempt, CONNECTION_REFUSED, ECANCELED)
             attempt = attempt.next_truncated
         try:
             for sock in list(self.sockets.by_handle.values()):
-                if sock.owner is self and (server is None or (<Port>sock).server is server):
+                if sock.owner is self:
                     self.fail(<Port>sock, ECANCELED)
             return 0
         except MemoryError:
@@ -401,7 +401,7 @@ cdef class Ports(Owner):
         at = 0
         while PyDict_Next(self.sockets.by_handle, &at, NULL, &value):
             sock = <Socket>value
-            if sock.owner is self and (server is None or (<Port>sock).server is server):
+            if sock.owner is self:
                 self.fail(<Port>sock, ECANCELED)
                 at = 0
         return 0
@@ -447,7 +447,7 @@ cdef class DatagramLane(AresLane):
         attempt.sent_at = monotonic()
         self.ports.submit(attempt)
         if self.is_closed:  # by a finalizer, while a port was made
-            self.ports.cancel_all(None)
+            self.ports.cancel_all()
         return attempt
 
     cpdef object cancel(self, Try attempt):
@@ -497,16 +497,11 @@ cdef class DatagramLane(AresLane):
                 self.ports.end(attempt, CONNECTION_REFUSED, c_errno.ENOMEM)
         return 0
 
-    def forget(self, server) -> None:
-        """Close everything that leads to `server`; tries under way end without a reply."""
-        self.ports.cancel_all(server)
-        AresLane.forget(self, server)
-
     def close(self) -> None:
         """End every try, and close every port and channel; safe to call twice."""
         self.is_closed = True
         if self.ports is not None:  # else there was no memory for them, and this is `__del__`
-            self.ports.cancel_all(None)
+            self.ports.cancel_all()
             self.ports.drop_all()
         AresLane.close(self)
 

@@ -25,6 +25,7 @@ from gdns.outcome cimport Outcome
 import json
 
 from gdns.outcome import Status
+from gdns.rdtypes import NAMES as _NAMES
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
@@ -50,10 +51,7 @@ cdef object UNREACHABLE = Status.UNREACHABLE
 cdef object TIMEOUT = Status.TIMEOUT
 cdef object CLOSED = Status.CLOSED
 
-cdef dict TYPES = {
-    A: b"A", NS: b"NS", CNAME: b"CNAME", SOA: b"SOA", PTR: b"PTR", MX: b"MX", TXT: b"TXT", AAAA: b"AAAA", SRV: b"SRV",
-    DNAME: b"DNAME", SPF: b"SPF", CAA: b"CAA",
-}
+cdef dict TYPES = {number: name.encode() for number, name in _NAMES.items()}
 cdef dict CLASSES = {1: b"IN", 3: b"CH", 4: b"HS"}
 cdef dict RCODES = {
     0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "YXDOMAIN", 7: "YXRRSET",

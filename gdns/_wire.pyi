@@ -30,10 +30,6 @@ class Question:
     def __init__(
         self, qname: str, rdtype: int, rdclass: int = 1, options: bytes = b"", source: bytes = b""
     ) -> None: ...
-    @staticmethod
-    def from_wire(qname_wire: bytes, rdtype: int, rdclass: int = 1) -> Question:
-        """Make a question of an uncompressed wire name; errors as for the constructor."""
-
     @property
     def qname(self) -> str:
         """The name in presentation form, in the case it was asked in, with the final dot."""
@@ -79,7 +75,7 @@ def build_query(
     edns_size: int = 0,
     dnssec_ok: bool = False,
 ) -> bytes:
-    """Write the message that asks `question` (RFC 1035, section 4.1; RFC 6891, section 6.1).
+    """Write the message that asks `question` (RFC 1035, section 4.1; RFC 6891, section 6.1), as the lanes do.
 
     `id` is 0..65535; `edns_size` is the largest datagram to be sent back, 512..65535 octets, or 0 for no
     EDNS. Raises ValueError for numbers outside these, or for `dnssec_ok` without EDNS.

@@ -1,5 +1,5 @@
 # cython: freethreading_compatible=True
-"""Reads a reply to a DNS question.
+"""Writes a question as the octets of a DNS message, reads the reply to it.
 
 This is the only code of gdns that looks at a stranger's octets. A message is walked once from end to end,
 every count and length checked against what is there, before anything in it is believed (RFC 1035, section 4;
@@ -396,21 +396,6 @@ cdef class Question:
     def __reduce__(self):
         return Question, (self.qname, self.rdtype, self.rdclass, self.options, self.source)
 
-    @staticmethod
-    def from_wire(bytes qname_wire not None, rdtype, rdclass=1):
-        """Make a question of an uncompressed wire name; BadName if it is none."""
-        cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(qname_wire)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(qname_wire), at = 0
-        while at < size and octets[at]:
-            if octets[at] > MAX_LABEL:
-                raise bad_name("has a label longer than 63 octets", qname_wire, at, "label too long")
-            at += octets[at] + 1
-        if at >= MAX_NAME:
-            raise bad_name("is longer than 255 octets", qname_wire, MAX_NAME, "name too long")
-        if at != size - 1:
-            raise bad_name("has no empty label, or octets behind it,", qname_wire, at, "empty label")
-        return Question(presented(octets), rdtype, rdclass)
-
     def __eq__(self, other):
         if type(other) is not Question:
             return NotImplemented
@@ -458,7 +443,7 @@ def build_query(
     Question question not None, id, bint recursion_desired=True, bint checking_disabled=False,
     bint authentic_data=False, edns_size=0, bint dnssec_ok=False
 ):
-    """Write the message that asks `question`."""
+    """Write the message that asks `question`: `write_query` for Python, so that tests see what lanes write."""
     cdef unsigned char room[QUERY_ROOM]
     cdef unsigned int flags = 0
     cdef unsigned int size = sixteen_bits(edns_size, 0, "edns_size")
@@ -594,17 +579,17 @@ cdef class Reply:
 
 def read(bytes message not None, Question question not None):
     """Read `message` as the reply to `question`, or say with a Refusal why it is none."""
-    return read_message(
+    return read_checked(
         <const unsigned char*>PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message), question, message
     )
 
 
 cdef object read_reply(const unsigned char* data, Py_ssize_t length, Question question):
     """As `read`, for octets that lie elsewhere: a reply's are copied. Raises nothing but MemoryError."""
-    return read_message(data, length, question, None)
+    return read_checked(data, length, question, None)
 
 
-cdef object read_message(const unsigned char* data, Py_ssize_t length, Question question, bytes message):
+cdef object read_checked(const unsigned char* data, Py_ssize_t length, Question question, bytes message):
     cdef Candidate few[FEW_RECORDS]
     cdef Contents contents
     cdef Py_ssize_t capacity

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from operator import index
+from socket import gethostname
 from typing import NamedTuple
 
-from gdns.names import encode_idna, encode_idna2008
+from gdns.names import encode_idna
 
 
 class Hints(NamedTuple):
@@ -52,7 +54,7 @@ def text_of(function: str, host: object, is_idna2008: bool = False) -> str:
     if isinstance(host, str):
         text = host
         if "\0" not in text:
-            return encode_idna2008(text) if is_idna2008 else encode_idna(text)
+            return encode_idna(text, is_idna2008)
     elif isinstance(host, (bytes, bytearray)) and not (
         function == "getaddrinfo" and isinstance(host, bytearray)
     ):
@@ -67,3 +69,18 @@ def text_of(function: str, host: object, is_idna2008: bool = False) -> str:
     raise TypeError(
         f"{function}() argument 1 must be encoded string without null bytes, not {type(host).__name__}"
     )
+
+
+def fqdn_of(name: str, host_by_addr: Callable[[str], tuple[str, list[str], list[str]]]) -> str:
+    """What `socket.getfqdn` makes of a name: the first one with a dot that `host_by_addr` knows for it.
+
+    An empty name, and an address that is none, mean this host; a name that is not found is left as it is.
+    """
+    name = name.strip()
+    if not name or name in ("0.0.0.0", "::"):
+        name = gethostname()
+    try:
+        canonical_name, aliases, _ = host_by_addr(name)
+    except OSError:
+        return name
+    return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)

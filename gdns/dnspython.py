@@ -15,6 +15,7 @@ from dns.rdatatype import RdataType
 from dns.resolver import Answer
 
 from gdns import records
+from gdns.resolvconf import UNNAMED
 from gdns.resolver import Resolver, default_resolver
 from gdns.switch import Place, Switch
 from gdns.system import is_disabled
@@ -60,7 +61,7 @@ class SystemResolver(dns.resolver.Resolver):
             super().__init__()
         except dns.resolver.NoResolverConfiguration:
             super().__init__(configure=False)
-            self.nameservers = ["127.0.0.1"]  # resolv.conf(5)
+            self.nameservers = [*UNNAMED]
         self._as_made = _settings(self)
 
     @property

@@ -12,7 +12,7 @@ from gdns import netdb
 from gdns.beside import Helper, Lookup, Service
 from gdns.endpoints import endpoints
 from gdns.hubs.waiter import Waiter
-from gdns.nss import Files, Nss
+from gdns.nss import Nss
 from gdns.outcome import ANSWER
 
 if TYPE_CHECKING:
@@ -134,12 +134,5 @@ class _Relay:
 def _relayed(nss: Nss) -> Nss:
     """The same sources, with a relay before the stub, and no policy."""
     if nss.eager is None:
-        nss.eager = Nss(
-            cast("Stub", _Relay(nss.stub)),
-            nss.settings,
-            nss.lifetime,
-            Files(nss._hosts, nss.services, nss.sources),
-            nss.is_idna2008,
-            nss.overrides,
-        )
+        nss.eager = nss.over(cast("Stub", _Relay(nss.stub)), None)
     return nss.eager

@@ -26,6 +26,7 @@ cdef class Engine:
     cdef public Nss nss
     cdef public object lifetime
     cdef public object upstreams
+    cdef public bint is_idna2008
 
 cdef class Here:
     cdef public Engine engine

@@ -108,7 +108,7 @@ class Token:
 class Engine:
     """What a resolver has on one hub: the stub that asks, and the sources of names in front of it."""
 
-    __slots__ = ("hub", "system", "settings", "stub", "nss", "lifetime", "upstreams")
+    __slots__ = ("hub", "system", "settings", "stub", "nss", "lifetime", "upstreams", "is_idna2008")
 
     def __init__(
         self,
@@ -132,6 +132,7 @@ class Engine:
         self.settings = settings
         self.lifetime = lifetime
         self.upstreams = shared.upstreams
+        self.is_idna2008 = shared.is_idna2008
         self.stub = Stub(
             hub,
             servers,

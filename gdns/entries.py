@@ -8,11 +8,10 @@ from gdns.errors import HOST_NOT_FOUND
 from gdns.names import is_hostname
 from gdns.nsswitch import Status
 from gdns.outcome import Outcome
+from gdns.rdtypes import PTR
 
 if TYPE_CHECKING:
     from gdns.hosts import Hit
-
-PTR = 12  # rdtype
 
 
 class HostEntry:

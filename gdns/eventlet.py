@@ -10,7 +10,12 @@ import socket
 import sys
 from collections.abc import Iterator
 
-from eventlet import patcher
+try:
+    from eventlet import patcher
+except ModuleNotFoundError as _error:
+    from gdns.extras import missing
+
+    raise missing(_error, "eventlet") from None
 from eventlet.green import socket as green_socket
 
 from gdns import patch

@@ -6,12 +6,11 @@ import _socket
 import errno
 import os
 from socket import AF_INET6, AF_UNSPEC, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_V4MAPPED
-from typing import Final
 
 from gdns.approval import AddressPolicy, approved
 from gdns.entries import Failure, Foreign, HostEntry
 from gdns.errors import EAI_ADDRFAMILY, EAI_NONAME, EAI_SYSTEM, GaiError, ResolverClosed
-from gdns.literals import Literal, LiteralError, parse_literal
+from gdns.literals import BROADCAST, Literal, LiteralError, parse_literal
 from gdns.nss import Nss
 from gdns.outcome import CLOSED
 from gdns.overrides import Overridden
@@ -19,7 +18,6 @@ from gdns.ready import ADDRESS_OCTETS, GETHOSTBYNAME
 
 AI_IDN = 0x40  # netdb.h; the socket module has no names for these
 AI_CANONIDN = 0x80
-BROADCAST: Final = ("255.255.255.255", "<broadcast>")
 
 
 def find(

@@ -15,7 +15,12 @@ from math import ceil
 from socket import AF_INET, AI_CANONNAME, SOCK_STREAM, gaierror, herror
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-import gevent
+try:
+    import gevent
+except ModuleNotFoundError as _error:
+    from gdns.extras import missing
+
+    raise missing(_error, "gevent") from None
 from gevent._hub_local import get_hub_if_exists
 
 from gdns import netdb, resolver

@@ -2,6 +2,8 @@
 
 import cython
 
+cdef long long _BIT
+
 cdef class _Index:
     cdef bytes _lowered
     cdef Py_ssize_t _end

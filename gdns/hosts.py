@@ -12,14 +12,16 @@ from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_ntop, inet_pton
 from typing import NamedTuple
 
 from gdns.files import WatchedFile
+from gdns.names import LOOPBACK_IPV4, LOOPBACK_IPV6
 
 MAX_OCTETS = 64 << 20
 _SLICE = 1 << 16  # octets indexed in one call, some 3 ms
 _MEMO = 1024  # answers kept ready made
+_BIT = 1  # of 64: compiled, a number that is written out has only 32
 
 _MAPPED = bytes(10) + b"\xff\xff"
-_LOOPBACK4 = inet_pton(AF_INET, "127.0.0.1")
-_LOOPBACK6 = inet_pton(AF_INET6, "::1")
+_LOOPBACK4 = inet_pton(AF_INET, LOOPBACK_IPV4)
+_LOOPBACK6 = inet_pton(AF_INET6, LOOPBACK_IPV6)
 
 
 class Hit:
@@ -287,7 +289,7 @@ class _Index:
             packed = _pton(words[0]) if words else None
             if packed is not None:
                 for key in {packed, *(words[1:] or (b"",))}:
-                    self._lengths |= 1 << len(key) % 63
+                    self._lengths |= _BIT << len(key) % 63
                     if self._first.setdefault(key, offset) != offset:
                         self._others.setdefault(key, []).append(offset)
             offset += len(line) + 1

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from _queue import SimpleQueue  # queue's may be gevent's, which only knows greenlets
 from collections.abc import Callable
+from socket import gaierror, herror
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from greenlet import getcurrent
 
-from gdns.errors import EAI_AGAIN, GaiError, ResolverClosed
+from gdns.errors import EAI_AGAIN, HOST_TEXTS, GaiError, HostError, ResolverClosed
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
 from gdns.threads import QuietLock, start_thread
 
@@ -22,7 +23,7 @@ MOST_THREADS = 4
 
 
 class Desk(Protocol):
-    """Where the greenlets of a hub wait for threads: a stub, or a `gdns.system.Bell`."""
+    """Where the greenlets of a hub wait for threads: a stub, or a `gdns.bell.Bell`."""
 
     @property
     def hub(self) -> Hub: ...
@@ -134,6 +135,16 @@ def call(desk: Desk, lifetime: float | None, function: Callable[..., T], *argume
     if job.has_ended:
         return job.result()
     raise ResolverClosed if desk.is_closed else GaiError(EAI_AGAIN)
+
+
+def ask(desk: Desk, lifetime: float | None, function: Callable[..., T], *arguments: object) -> T:
+    """As `call`, for a function of `_socket`: its gaierror and herror come as GaiError and HostError."""
+    try:
+        return call(desk, lifetime, function, *arguments)
+    except gaierror as error:
+        raise error if isinstance(error, GaiError) else GaiError(*error.args) from None
+    except herror as error:
+        raise error if error.errno not in HOST_TEXTS else HostError(error.errno) from None
 
 
 _pool = Pool()

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from socket import AF_INET, AF_INET6, AF_UNSPEC, if_nametoindex, inet_aton, inet_ntop, inet_pton
 from typing import NamedTuple
 
+BROADCAST = ("255.255.255.255", "<broadcast>")  # of all hosts, in the words of `gethostbyname` as well
+
 _WHITESPACE = frozenset(" \t\n\v\f\r")  # inet_aton(3) would take it, with anything after it
 _MAPPED = bytes(10) + b"\xff\xff"
 

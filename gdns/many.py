@@ -20,10 +20,13 @@ from gdns._wire import Question
 from gdns.errors import ConfigError, ResolverClosed
 from gdns.flight import Ask, Crowd
 from gdns.hubs.waiter import ON_THE_HUB, Waiter
-from gdns.names import encode_idna, encode_idna2008, is_ordinary, special_use
-from gdns.outcome import CLOSED, INVALID, TIMEOUT, Outcome
+from gdns.names import encode_idna, is_ordinary, special_use
+from gdns.outcome import INVALID, TIMEOUT, Outcome
 from gdns.pace import Pace
+from gdns.parameters import whole
+from gdns.rdtypes import NUMBERS, A
 from gdns.servers import BUFFERED_FOR
+from gdns.stub import GONE
 
 if TYPE_CHECKING:
     from gdns.hubs import Hub
@@ -33,23 +36,6 @@ MOST_CONCURRENCY = 60_000  # ids are 16 bits
 REFILL = 64  # questions pulled at a time at least, so that they leave in one system call
 NO_LIMIT = -1.0  # seconds
 LEAST_PAUSE = 0.002  # seconds between two looks at the pace; hubs count no shorter ones
-
-# The types that people ask for by the million; of all others dnspython knows the numbers
-RDTYPES = {
-    "A": 1,
-    "NS": 2,
-    "CNAME": 5,
-    "SOA": 6,
-    "PTR": 12,
-    "MX": 15,
-    "TXT": 16,
-    "AAAA": 28,
-    "SRV": 33,
-    "DS": 43,
-    "DNSKEY": 48,
-    "HTTPS": 65,
-    "CAA": 257,
-}
 
 Item = Any
 """A name, a str or a dns.name.Name, which is asked for its A records; or a pair of a name and a type."""
@@ -77,12 +63,16 @@ class Engine(Protocol):
 class Many(Crowd):
     """Questions under way, and what has come of them, for one greenlet that waits.
 
-    `engine` gives the resolver's engine of the moment; `idna2008` says how names beyond ASCII are written.
+    `engine` gives the resolver's engine of the moment; `is_idna2008` says how names beyond ASCII are written.
     `pace` limits the questions, None does not.
     """
 
     def __init__(
-        self, engine: Callable[[], Engine], concurrency: int, pace: Pace | None = None, idna2008: bool = False
+        self,
+        engine: Callable[[], Engine],
+        concurrency: int,
+        pace: Pace | None = None,
+        is_idna2008: bool = False,
     ) -> None:
         self.landed: deque[Ask] = deque()  # asks with their outcomes, in the order of these
         self.in_flight = 0
@@ -90,7 +80,7 @@ class Many(Crowd):
         self._engine = engine
         self._concurrency = concurrency
         self._pace = pace
-        self._is_idna2008 = idna2008
+        self._is_idna2008 = is_idna2008
         self._hub: Hub = None  # type: ignore[assignment]  # until `begin`
         self._stub: Stub = None  # type: ignore[assignment]
         self._stubs: list[Stub] = []  # those that were asked, for settings may change meanwhile
@@ -143,7 +133,7 @@ class Many(Crowd):
             self._pace.take(monotonic())
         try:
             if not name.isascii():
-                name = encode_idna2008(name) if self._is_idna2008 else encode_idna(name)
+                name = encode_idna(name, self._is_idna2008)
             question = Question(name, rdtype)
         except ValueError as error:
             self.refuse(item, rdtype, str(error))
@@ -167,7 +157,7 @@ class Many(Crowd):
 
     def refuse(self, item: object, rdtype: int, detail: str) -> None:
         """Have something that cannot be asked for among the outcomes."""
-        ask = Ask(self, item, Question(".", rdtype if 0 < rdtype <= 0xFFFF else 1))
+        ask = Ask(self, item, Question(".", rdtype if 0 < rdtype <= 0xFFFF else A))
         self.in_flight += 1
         self.take(ask, Outcome(ask.question, INVALID, detail=detail))
 
@@ -278,14 +268,14 @@ class Many(Crowd):
             if self._problem is not None:
                 raise self._problem
             if self._stub.is_closed:
-                raise ResolverClosed(Outcome(Question(".", 1), CLOSED))
+                raise ResolverClosed(GONE)
         finally:
             self.close()
 
     def _put_other(self, item: object) -> None:
         """Ask what is no mere str."""
         if type(item) is tuple and len(item) == 2 and type(item[0]) is str:
-            number = RDTYPES.get(item[1])
+            number = NUMBERS.get(item[1])
             if number is not None:
                 self.put(item, item[0], number)
                 return
@@ -293,7 +283,7 @@ class Many(Crowd):
         if rdtype > 0:
             self.put(item, name, rdtype)
         else:
-            self.refuse(item, 1, f"{item!r}: there is no such record type")
+            self.refuse(item, A, f"{item!r}: there is no such record type")
 
     def _is_to_fill(self) -> bool:
         """Whether it is time to ask more, though there is more to be handed out."""
@@ -309,7 +299,7 @@ class Many(Crowd):
             room -= 1
             if self._stub.is_closed:
                 self._is_exhausted = True
-                self._problem = ResolverClosed(Outcome(Question(".", 1), CLOSED))
+                self._problem = ResolverClosed(GONE)
                 break
             if self._pace is not None and self.pause() > 0.0:
                 break
@@ -336,15 +326,12 @@ def resolve_many(
     questions: Iterable[Item],
     concurrency: int,
     rate: float | None,
-    idna2008: bool,
+    is_idna2008: bool,
 ) -> Iterator[Result]:
     """The results of all questions, as completed; `Resolver.resolve_many` says how. Raises ConfigError."""
     if isinstance(questions, (str, bytes)):
         raise TypeError("questions: expected an iterable of names, not a single one")
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int):
-        raise TypeError(f"concurrency: expected a whole number, not {type(concurrency).__name__}")
-    if not 1 <= concurrency <= MOST_CONCURRENCY:
-        raise ConfigError(f"concurrency: expected 1 to {MOST_CONCURRENCY}, not {concurrency}")
+    whole("concurrency", concurrency, 1, MOST_CONCURRENCY)
     pace = None
     if rate is not None:
         if isinstance(rate, bool) or not isinstance(rate, (int, float)):
@@ -352,7 +339,7 @@ def resolve_many(
         if not 0 < rate < 1e9:
             raise ConfigError(f"rate: expected a positive number of questions per second, not {rate!r}")
         pace = Pace(rate)
-    return Many(engine, concurrency, pace, idna2008).results(iter(questions))
+    return Many(engine, concurrency, pace, is_idna2008).results(iter(questions))
 
 
 def rdtype_of(rdtype: object) -> int:
@@ -361,7 +348,7 @@ def rdtype_of(rdtype: object) -> int:
         return rdtype if 0 < rdtype <= 0xFFFF else 0
     if not isinstance(rdtype, str):
         raise TypeError(f"a record type is a str or an int, not {type(rdtype).__name__}")
-    number = RDTYPES.get(rdtype.upper())
+    number = NUMBERS.get(rdtype.upper())
     if number is not None:
         return number
     from gdns import records  # loads dnspython
@@ -374,7 +361,7 @@ def rdtype_of(rdtype: object) -> int:
 
 def _read_item(item: object) -> tuple[str, int]:
     """Name and type of what was pulled."""
-    rdtype: object = 1
+    rdtype: object = A
     name = item
     if isinstance(item, (tuple, list)):
         if len(item) != 2:

@@ -15,9 +15,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-
 from gdns.resolver import default_resolver
+
+try:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+except ModuleNotFoundError as _error:
+    from gdns.extras import missing
+
+    raise missing(_error, "metrics") from None
 
 if TYPE_CHECKING:
     from gdns.resolver import Resolver

@@ -2,7 +2,7 @@
 
 import cython
 
-cpdef str encode_idna(str host)
+cpdef str encode_idna(str host, bint is_idna2008=*)
 @cython.locals(before=cython.Py_UCS4, letter=cython.Py_UCS4)
 cdef bint _has_empty_label(str name) except -1
 cpdef object special_use(str name)

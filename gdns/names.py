@@ -7,7 +7,8 @@ final dot makes it absolute.
 import enum
 import re
 from collections.abc import Iterable, Iterator
-from socket import AF_INET, AF_INET6, inet_pton
+from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_pton
+from typing import Final
 
 _MAX_LABEL = 63  # octets, RFC 1035, section 2.3.4
 _MAX_NAME = 255  # octets on the wire, the length octets and the root included
@@ -72,13 +73,19 @@ def from_octets(name: bytes) -> str:
     return "".join([chr(octet) if 0x21 <= octet <= 0x7E else f"\\{octet:03d}" for octet in name])
 
 
-def encode_idna(host: str) -> str:
+def encode_idna(host: str, is_idna2008: bool = False) -> str:
     """The A-labels of a host, exactly as CPython's `getaddrinfo` makes them (IDNA 2003, the "idna" codec).
 
-    Raises UnicodeError with CPython's texts, for ASCII too: an empty label, or one over 63 octets.
+    Or, for those who ask for them, those of IDNA 2008 with the mappings of UTS 46: once `need_idna2008` has
+    found what makes them. Raises UnicodeError with CPython's texts, for ASCII too: an empty label, or one
+    over 63 octets; for what IDNA 2008 forbids that is an `idna.IDNAError`.
     """
     if len(host) <= _MAX_LABEL and host.isascii() and not _has_empty_label(host):
         return host  # nothing the codec could object to
+    if is_idna2008 and not host.isascii():
+        import idna
+
+        return idna.encode(host, uts46=True).decode("ascii")
     return host.encode("idna").decode("ascii")
 
 
@@ -91,16 +98,14 @@ def _has_empty_label(name: str) -> bool:
     return False
 
 
-def encode_idna2008(host: str) -> str:
-    """The A-labels of a host by IDNA 2008 with the mappings of UTS 46, for those who ask for them.
+def need_idna2008() -> None:
+    """Find the package that IDNA 2008 needs. Raises ImportError, which names the extra that it comes with."""
+    try:
+        import idna  # noqa: F401 - loaded here, and not with the first name that needs it
+    except ModuleNotFoundError as error:
+        from gdns.extras import missing
 
-    Raises UnicodeError (`idna.IDNAError`) for what the standard forbids, ImportError without that package.
-    """
-    if host.isascii():
-        return encode_idna(host)
-    import idna
-
-    return idna.encode(host, uts46=True).decode("ascii")
+        raise missing(error, "idna") from None
 
 
 # What to ask for
@@ -164,9 +169,18 @@ def absolute(name: str) -> str | None:
 class SpecialUse(enum.Enum):
     """What a special-use name is answered with, in place of asking a server."""
 
-    LOOPBACK = "loopback"  # ::1 and 127.0.0.1
+    LOOPBACK = "loopback"  # the addresses of `LOOPBACK`
     NXDOMAIN = "NXDOMAIN"
 
+
+LOOPBACK_IPV4 = "127.0.0.1"
+LOOPBACK_IPV6 = "::1"
+LOOPBACK: Final[dict[int, tuple[str, ...]]] = {
+    AF_UNSPEC: (LOOPBACK_IPV6, LOOPBACK_IPV4),
+    AF_INET: (LOOPBACK_IPV4,),
+    AF_INET6: (LOOPBACK_IPV6,),
+}
+"""The addresses by which this host reaches itself, by address family."""
 
 _SPECIAL_USE = {
     "localhost": SpecialUse.LOOPBACK,

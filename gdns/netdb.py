@@ -20,7 +20,6 @@ from socket import (
     NI_NUMERICSERV,
     SOCK_STREAM,
     SocketKind,
-    gethostname,
     inet_pton,
 )
 from sys import audit
@@ -28,7 +27,7 @@ from typing import Final
 
 from gdns._rows import rows
 from gdns.approval import AddressPolicy, approved, approved_infos
-from gdns.arguments import Hints, c_int, hints_of, text_of
+from gdns.arguments import Hints, c_int, fqdn_of, hints_of, text_of
 from gdns.endpoints import Endpoint, endpoints, service_text
 from gdns.entries import Failure, Foreign, HostEntry, Miss
 from gdns.errors import (
@@ -44,7 +43,9 @@ from gdns.errors import (
     HostError,
     ResolverClosed,
 )
-from gdns.forward import BROADCAST, approved_entry, find, first_address, gai_error
+from gdns.forward import approved_entry, find, first_address, gai_error
+from gdns.literals import BROADCAST
+from gdns.names import LOOPBACK
 from gdns.nss import Nss
 from gdns.outcome import CLOSED, Outcome
 from gdns.ready import ADDRESS_OCTETS, NO_PORT, NOT_KEPT, ROW_OCTETS, hints_key, lookup_key, port_key
@@ -60,7 +61,6 @@ _NI_FLAGS: Final = 0xFF
 _NI_IDN: Final = 0x20  # the socket module has no name for it
 _FAMILIES: Final = {0: AF_UNSPEC, 2: AF_INET, 10: AF_INET6}
 _TYPES: Final = {int(kind): kind for kind in SocketKind}
-_LOOPBACK: Final = {0: ("::1", "127.0.0.1"), 2: ("127.0.0.1",), 10: ("::1",)}
 _ANY: Final = {0: ("::", "0.0.0.0"), 2: ("0.0.0.0",), 10: ("::",)}
 
 SockAddr = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
@@ -231,7 +231,7 @@ def _checked(nss: Nss, hints: Hints, name: str | None) -> int:
 
 def _this_host(family: int, flags: int) -> HostEntry:
     """The addresses to connect to, or with AI_PASSIVE to listen at, where no host is named."""
-    addresses = _ANY if flags & _AI_PASSIVE else _LOOPBACK
+    addresses = _ANY if flags & _AI_PASSIVE else LOOPBACK
     return HostEntry(addresses[family], "")
 
 
@@ -309,14 +309,7 @@ def _host_by_addr(
 
 def getfqdn(nss: Nss, name: str = "") -> str:
     """As `socket.getfqdn`: the first name with a dot among those of `name`, which is this host's if empty."""
-    name = name.strip()
-    if not name or name in ("0.0.0.0", "::"):
-        name = gethostname()
-    try:
-        canonical_name, aliases, _ = _host_by_addr(nss, name, None)  # no address is handed out
-    except OSError:
-        return name
-    return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)
+    return fqdn_of(name, lambda host: _host_by_addr(nss, host, None))  # no address is handed out
 
 
 def _names_of(nss: Nss, address: str, ends_at: float | None) -> HostEntry | Miss | Foreign:

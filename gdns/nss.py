@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from socket import AF_INET, AF_INET6, AF_UNSPEC, gaierror, gethostname, herror
+from socket import AF_INET, AF_INET6, AF_UNSPEC, gethostname, inet_pton
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
@@ -20,16 +20,13 @@ from gdns.errors import (
     EAI_OF,
     EAI_SYSTEM,
     HOST_NOT_FOUND,
-    HOST_TEXTS,
     NETDB_INTERNAL,
     NO_DATA,
     NO_RECOVERY,
     TRY_AGAIN,
-    GaiError,
-    HostError,
 )
 from gdns.hosts import HostsFile
-from gdns.names import SpecialUse, from_octets, is_hostname, is_ordinary, special_use
+from gdns.names import LOOPBACK, LOOPBACK_IPV4, SpecialUse, from_octets, is_hostname, is_ordinary, special_use
 from gdns.nss_dns import Dns
 from gdns.nss_modules import Source, Step, steps
 from gdns.nsswitch import Action, Status
@@ -66,11 +63,6 @@ _UNAVAILABLE = Miss(Status.UNAVAIL, NO_RECOVERY)
 _NO_FILE = Miss(Status.UNAVAIL, HOST_NOT_FOUND)
 _NO_FILE_UNSAID = Miss(Status.UNAVAIL, HOST_NOT_FOUND)  # h_errno stays as it was
 _NOT_INSTALLED = Miss(Status.UNAVAIL, NETDB_INTERNAL)
-_LOOPBACK: dict[int, tuple[str, ...]] = {
-    AF_UNSPEC: ("::1", "127.0.0.1"),
-    AF_INET: ("127.0.0.1",),
-    AF_INET6: ("::1",),
-}
 
 
 class Files:
@@ -193,11 +185,14 @@ class Nss:
 
     def recorded_by(self, recorder: Recorder) -> Nss:
         """The same sources, but that `recorder` asks DNS, and is told what each of them said."""
-        stub = cast("Stub", recorder)
-        files = Files(self._hosts, self.services, self.sources)
-        nss = Nss(stub, self.settings, self.lifetime, files, self.is_idna2008, self.overrides, self.policy)
+        nss = self.over(cast("Stub", recorder), self.policy)
         nss.recorder = recorder
         return nss
+
+    def over(self, stub: Stub, policy: AddressPolicy | None) -> Nss:
+        """The same sources, but that `stub` asks DNS, and for those who have that policy."""
+        files = Files(self._hosts, self.services, self.sources)
+        return Nss(stub, self.settings, self.lifetime, files, self.is_idna2008, self.overrides, policy)
 
     def ends_at(self, lifetime: float | None = None) -> float | None:
         """The moment of `time.monotonic` at which a look-up that begins now has to end, None for never."""
@@ -259,7 +254,7 @@ class Nss:
             return found
         if special_use(name) is SpecialUse.LOOPBACK:
             if self._hosts.addresses(name) is None:
-                return HostEntry(_LOOPBACK[family], name)
+                return HostEntry(LOOPBACK[family], name)
             hit = self._hosts.addresses(name, family)
             if hit is not None:
                 return HostEntry(hit.addresses, hit)
@@ -352,12 +347,7 @@ class Nss:
         Raises what it raises, as GaiError and HostError.
         """
         lifetime = None if ends_at is None else ends_at - monotonic()
-        try:
-            return libc.call(self.stub, lifetime, function, *arguments)
-        except gaierror as error:
-            raise error if isinstance(error, GaiError) else GaiError(*error.args) from None
-        except herror as error:
-            raise error if error.errno not in HOST_TEXTS else HostError(error.errno) from None
+        return libc.ask(self.stub, lifetime, function, *arguments)
 
     def local_domain(self) -> str:
         """The domain that NI_NOFQDN strips: as glibc, that of localhost's names, or of this host's."""
@@ -381,10 +371,10 @@ class Nss:
         return found.names()[0] if isinstance(found, HostEntry) else ""
 
     def _name_of_loopback(self, ends_at: float | None) -> str:
-        found = self.address_names("127.0.0.1", b"\x7f\0\0\1", ends_at)
+        found = self.address_names(LOOPBACK_IPV4, inet_pton(AF_INET, LOOPBACK_IPV4), ends_at)
         if isinstance(found, Foreign):
             with suppress(OSError):
-                return self.ask_system(ends_at, _socket.gethostbyaddr, "127.0.0.1")[0]
+                return self.ask_system(ends_at, _socket.gethostbyaddr, LOOPBACK_IPV4)[0]
         return found.names()[0] if isinstance(found, HostEntry) else ""
 
     def address_names(

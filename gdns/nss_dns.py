@@ -13,16 +13,28 @@ from gdns.errors import HOST_NOT_FOUND, NO_DATA, NO_RECOVERY, TRY_AGAIN
 from gdns.names import absolute, candidates, is_hostname, reverse_name, special_use
 from gdns.nsswitch import Status
 from gdns.ordering import apply_sortlist
-from gdns.outcome import ANSWER, CLOSED, FAILED, NODATA, NXDOMAIN, SERVFAIL, TIMEOUT, Outcome, addresses_in
+from gdns.outcome import (
+    ANSWER,
+    CLOSED,
+    FAILED,
+    LIFETIME_ENDED,
+    NODATA,
+    NXDOMAIN,
+    SERVFAIL,
+    TIMEOUT,
+    Outcome,
+    addresses_in,
+)
+from gdns.rdtypes import AAAA, PTR, A
 from gdns.stub import Stub
 
 if TYPE_CHECKING:
     from gdns.cache import Cache, Lease
     from gdns.resolvconf import ResolvConf
 
-_A = 1
-_PTR = 12
-_AAAA = 28
+_A = A  # numbers of C
+_PTR = PTR
+_AAAA = AAAA
 NOTIMP = 4  # rcode
 
 
@@ -363,5 +375,5 @@ def _certainty(first: Outcome, second: Outcome) -> tuple[Outcome, bool]:
 
 
 def _late(qname: str) -> Miss:
-    outcome = Outcome(new_question(qname, _A), TIMEOUT, detail="the caller's lifetime ended")
+    outcome = Outcome(new_question(qname, _A), TIMEOUT, detail=LIFETIME_ENDED)
     return Miss(Status.UNAVAIL, TRY_AGAIN, outcome, is_certain=False)

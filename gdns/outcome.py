@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdns.rdtypes import short_text
+
 if TYPE_CHECKING:
     from gdns._wire import Question, Reply
 
@@ -41,6 +43,7 @@ _BY_RCODE = {2: SERVFAIL, 3: NXDOMAIN, 5: REFUSED}
 
 
 NO_REPLY = "no reply"  # the reason of a try whose server let it wait
+LIFETIME_ENDED = "the caller's lifetime ended"  # the detail of a TIMEOUT that is no fault of the servers
 
 
 class Failed(NamedTuple):
@@ -184,7 +187,7 @@ class Outcome:
     def __repr__(self) -> str:
         if self.status is INVALID:
             return f"<Outcome invalid: {self.detail}>"
-        words = [f"{self.question.qname} type {self.question.rdtype}: {self.status.value}"]
+        words = [f"{self.question.qname} {short_text(self.question.rdtype)}: {self.status.value}"]
         if self.server:
             words.append(f"from {self.server}")
         if self.from_cache:

@@ -10,7 +10,7 @@ from weakref import WeakSet
 from gdns.entries import Failure, HostEntry
 from gdns.errors import EAI_NODATA, EAI_NONAME, HOST_NOT_FOUND, NO_DATA, ConfigError
 from gdns.literals import parse_literal
-from gdns.names import encode_idna, encode_idna2008, to_labels
+from gdns.names import encode_idna, to_labels
 from gdns.threads import QuietLock
 
 Host = str | tuple[str, int]  # a host, or a host with the one port it is meant for
@@ -34,12 +34,12 @@ class Overrides:
     nothing is overridden. `is_idna2008` says how hosts beyond ASCII are encoded.
     """
 
-    __slots__ = ("table", "_below", "_is_idna2008", "_above", "_handles", "__weakref__")
+    __slots__ = ("table", "_below", "is_idna2008", "_above", "_handles", "__weakref__")
 
     def __init__(self, below: Overrides | None = None, is_idna2008: bool = False) -> None:
         self.table: Table = {}
         self._below = below
-        self._is_idna2008 = is_idna2008
+        self.is_idna2008 = is_idna2008
         self._above: WeakSet[Overrides] = WeakSet()
         self._handles: tuple[Override, ...] = ()  # the latest first
         if below is not None:
@@ -52,7 +52,7 @@ class Overrides:
 
         Raises TypeError and ConfigError, before anything is changed, for what is no host, port or address.
         """
-        handle = Override(self, parse(addresses, self._is_idna2008))
+        handle = Override(self, parse(addresses, self.is_idna2008))
         with _lock:
             self._handles = (handle, *self._handles)
             self._merge()
@@ -179,7 +179,7 @@ def _parse_key(key: Host, is_idna2008: bool) -> tuple[str, int | None]:
     if not isinstance(host, str):
         raise TypeError(f"override: expected a host or (host, port), not {key!r}")
     try:
-        name = encode_idna2008(host) if is_idna2008 else encode_idna(host)
+        name = encode_idna(host, is_idna2008)
     except UnicodeError as error:
         raise ConfigError(f"override: {host!r} is not the name of a host: {error}") from None
     if parse_literal(name) is not None:

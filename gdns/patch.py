@@ -21,13 +21,13 @@ from types import FunctionType
 from typing import Any
 
 from gdns import netdb
-from gdns.literals import is_address
+from gdns.literals import BROADCAST, is_address
 from gdns.resolver import Resolver, default_resolver
 from gdns.switch import Place, Switch
 from gdns.threads import QuietLock
 
 FUNCTIONS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getfqdn")
-SPECIAL_HOSTS = ("", "<broadcast>", "255.255.255.255")  # socket's own words for addresses
+SPECIAL_HOSTS = ("", *BROADCAST)  # socket's own words for addresses
 ADDRESS_AT = {"connect": 0, "connect_ex": 0, "bind": 0, "sendto": -1, "sendmsg": 3}  # among the arguments
 WAITING = ("connect", "connect_ex", "sendto")  # of these, what sockets of eventlet have themselves
 FEWEST_ARGUMENTS = {"sendto": 2, "sendmsg": 4}  # with an address

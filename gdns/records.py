@@ -43,7 +43,6 @@ from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 from dns.resolver import HostAnswers
 from dns.resolver import zone_for_name as _search_upwards  # bound now: a patch may put ours in its place
-from greenlet import getcurrent
 
 from gdns import outcome as status
 from gdns._ares import (
@@ -57,16 +56,14 @@ from gdns._ares import (
 )
 from gdns._wire import Question, Refusal, Reply, read
 from gdns.errors import ConfigError, ResolverClosed
-from gdns.hubs.waiter import Waiter
-from gdns.names import SpecialUse, candidates, special_use
-from gdns.outcome import NO_REPLY, Outcome, status_of
-from gdns.reading import question_name, respell, respell_records
-from gdns.reading import read_message as _read
+from gdns.hubs import let_others_run
+from gdns.names import LOOPBACK_IPV4, LOOPBACK_IPV6, SpecialUse, candidates, special_use
+from gdns.outcome import LIFETIME_ENDED, NO_REPLY, Outcome, status_of
+from gdns.reading import question_name, read_message, respell, respell_records
 from gdns.servers import ServerAddress
 
 if TYPE_CHECKING:
     from gdns.config import Settings
-    from gdns.hubs import Hub
     from gdns.stub import Stub
 
 __all__ = [
@@ -84,18 +81,17 @@ __all__ = [
     "canonical_name",
     "edns_extras",
     "flag_extras",
-    "read_message",
     "resolve",
     "resolve_address",
     "resolve_name",
     "special_outcome",
     "to_name",
     "to_rdtype",
+    "whole_of",
     "zone_for_name",
 ]
 
-LOOPBACK = {RdataType.A: "127.0.0.1", RdataType.AAAA: "::1"}  # RFC 6761, section 6.3
-MOST_OPTIONS = 900  # octets of EDNS options in a question, as `Question` takes them
+_LOOPBACK = {RdataType.A: LOOPBACK_IPV4, RdataType.AAAA: LOOPBACK_IPV6}  # RFC 6761, section 6.3
 LOOPBACK_TTL = 10_800  # seconds; any value is true, this is unbound's
 
 
@@ -111,6 +107,8 @@ class Engine(Protocol):
     def settings(self) -> Settings: ...
     @property
     def lifetime(self) -> float | None: ...
+    @property
+    def is_idna2008(self) -> bool: ...
 
 
 class Extras(TypedDict, total=False):
@@ -320,7 +318,7 @@ def zone_for_name(
     Raises dns.resolver.NotAbsolute, dns.resolver.NoRootSOA, else what `resolve` raises.
     """
     if isinstance(name, str):
-        name = to_name(name).derelativize(dns.name.root)
+        name = to_name(name, engine.is_idna2008).derelativize(dns.name.root)
     asks_us = SimpleNamespace(resolve=partial(resolve, engine, **extras))
     return _search_upwards(name, rdclass, tcp, cast(dns.resolver.Resolver, asks_us), lifetime)
 
@@ -368,7 +366,7 @@ def flag_extras(flags: int | None) -> Extras:
     }
 
 
-def read_message(reply: Reply) -> Message | None:
+def whole_of(reply: Reply) -> Message | None:
     """The whole of a reply as dnspython reads it; None for one, cut or odd, that it cannot make sense of."""
     try:
         return dns.message.from_wire(reply.message)
@@ -401,7 +399,7 @@ class Lookup:
         use_edns: bool = False,
         edns_options: Sequence[dns.edns.Option] = (),
     ) -> None:
-        self.qnames = _qnames_to_ask(to_name(qname), engine.settings, bool(search))
+        self.qnames = _qnames_to_ask(to_name(qname, engine.is_idna2008), engine.settings, bool(search))
         self.rdclass = RdataClass.make(rdclass)
         if dns.rdataclass.is_metaclass(self.rdclass) or not self.rdclass:
             raise dns.resolver.NoMetaqueries
@@ -453,8 +451,7 @@ class Lookup:
             return tuple(special_outcome(question, rule) for question in questions)
         lifetime = self.ends_at - monotonic()
         if not lifetime > 0:
-            detail = "the caller's lifetime ended"
-            return tuple(Outcome(question, status.TIMEOUT, detail=detail) for question in questions)
+            return tuple(Outcome(question, status.TIMEOUT, detail=LIFETIME_ENDED) for question in questions)
         cap = None if lifetime == inf else lifetime
         if len(questions) == 1:
             return (self.stub.query(questions[0], self.wishes, cap),)
@@ -463,11 +460,10 @@ class Lookup:
     def answer(self, qname: Name, outcome: Outcome) -> Answer:
         """What a server said about a name, be it positive or negative; raises `failure` for anything else."""
         reply = outcome.reply
-        is_word_of_name = outcome.status is status.ANSWER or outcome.is_negative
-        if reply is None or not is_word_of_name:
+        if reply is None or not outcome.is_word_of_name:
             raise self.failure(qname, outcome)
         try:
-            message = _read(respell(reply.message, qname), partial(_pause, self.stub.hub))
+            message = read_message(respell(reply.message, qname), partial(let_others_run, self.stub.hub))
             is_scrambled = self.stub.wishes & USE_0X20
             respell_records(message, None if is_scrambled else question_name(reply.message), qname)
             rdtype = RdataType.make(outcome.question.rdtype)
@@ -524,15 +520,15 @@ def to_rdtype(rdtype: RdataType | str) -> RdataType:
     return rdtype
 
 
-def to_name(text: Name | str) -> Name:
-    """The name as dnspython reads it, relative without a final dot; IDNA 2003 where it is not ASCII."""
+def to_name(text: Name | str, is_idna2008: bool = False) -> Name:
+    """The name as dnspython reads it, relative without a final dot; in A-labels where it is not ASCII."""
     if isinstance(text, Name):
         return text
     if not isinstance(text, str):
         raise TypeError(f"a name is a str or a dns.name.Name, not {type(text).__name__}")
     if "\0" in text:
         raise TypeError("a name must be a str without null characters")
-    return dns.name.from_text(text, None)
+    return dns.name.from_text(text, None, dns.name.IDNA_2008_UTS_46 if is_idna2008 else dns.name.IDNA_2003)
 
 
 def _check_options(options: Sequence[dns.edns.Option]) -> bytes:
@@ -545,8 +541,7 @@ def _check_options(options: Sequence[dns.edns.Option]) -> bytes:
             raise ValueError("edns_options: DNS cookies are made by gdns itself wherever EDNS is used")
         data = option.to_wire() or b""
         wire += option.otype.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
-    if len(wire) > MOST_OPTIONS:
-        raise ValueError(f"edns_options: {len(wire)} octets are more than {MOST_OPTIONS}")
+    Question(".", RdataType.NS, options=wire)  # raises ValueError for too many, before anything is asked
     return wire
 
 
@@ -575,18 +570,6 @@ def _source(address: str | None, port: int) -> bytes:
     return place.sockaddr
 
 
-def _pause(hub: Hub) -> None:
-    """Let other greenlets run, and the hub look at what arrived, before this one goes on."""
-    if getcurrent() is hub.greenlet:
-        return  # nothing may park here
-    waiter = Waiter(hub)
-    timer = hub.call_later(0.0, waiter.wake)  # not call_soon: gevent makes many such calls before it polls
-    try:
-        waiter.park()
-    finally:
-        timer.cancel()
-
-
 def _qnames_to_ask(qname: Name, settings: Settings, search: bool) -> list[Name]:
     """The absolute names to ask for, in turn; only a relative one that is not special-use is searched for."""
     as_is = qname.derelativize(dns.name.root)
@@ -608,8 +591,8 @@ def special_outcome(question: Question, rule: SpecialUse) -> Outcome:
     )
     if rule is SpecialUse.NXDOMAIN:
         response.set_rcode(dns.rcode.NXDOMAIN)
-    elif rdtype in LOOPBACK and rdclass == RdataClass.IN:
-        response.answer.append(dns.rrset.from_text(qname, LOOPBACK_TTL, rdclass, rdtype, LOOPBACK[rdtype]))
+    elif rdtype in _LOOPBACK and rdclass == RdataClass.IN:
+        response.answer.append(dns.rrset.from_text(qname, LOOPBACK_TTL, rdclass, rdtype, _LOOPBACK[rdtype]))
     reply = read(response.to_wire(), question)
     assert not isinstance(reply, Refusal)  # we wrote it for this very question
     return Outcome(question, status_of(reply), reply)

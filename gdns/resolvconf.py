@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from gdns.files import WatchedFile, warn_once
 from gdns.literals import Literal, parse_literal
-from gdns.names import from_octets
+from gdns.names import LOOPBACK_IPV4, from_octets
 
+DNS_PORT = 53  # of every server: the file has no place for another
+UNNAMED = (LOOPBACK_IPV4,)  # who is asked where the file names nobody
 MAX_NAMESERVERS = 3  # MAXNS
 MAX_NDOTS = 15  # RES_MAXNDOTS
 MAX_TIMEOUT = 30  # seconds, RES_MAXRETRANS
@@ -30,7 +32,7 @@ class ResolvConf(NamedTuple):
     `timeout` is in seconds. With `attempts` 0, glibc asks nobody.
     """
 
-    nameservers: tuple[str, ...] = ("127.0.0.1",)
+    nameservers: tuple[str, ...] = UNNAMED
     search: tuple[str, ...] = ()
     sortlist: tuple[tuple[int, int], ...] = ()
     ndots: int = 1
@@ -65,7 +67,7 @@ def warn_if_serverless(resolv_conf: ResolvConf, path: str) -> None:
     if not resolv_conf.names_servers:
         line = resolv_conf.bad_nameserver_line
         detail = f"line {line} holds no address" if line else "no nameserver line"
-        warn_once(path, "names no server, asking 127.0.0.1", detail)
+        warn_once(path, "names no server, asking " + UNNAMED[0], detail)
 
 
 def parse_resolv_conf(
@@ -113,7 +115,7 @@ def parse_resolv_conf(
         search = [os.fsencode(domain)] if has_domain else []
     options.read(os.fsencode(environ.get("RES_OPTIONS", "")))
     return ResolvConf(
-        nameservers=tuple(nameservers[:MAX_NAMESERVERS]) or ("127.0.0.1",),
+        nameservers=tuple(nameservers[:MAX_NAMESERVERS]) or UNNAMED,
         search=tuple(from_octets(suffix) for suffix in search),
         sortlist=tuple(sortlist[:MAX_SORTLIST]),
         ndots=options.ndots,

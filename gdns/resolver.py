@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -10,8 +9,6 @@ from socket import _GLOBAL_DEFAULT_TIMEOUT, AF_UNSPEC  # type: ignore[attr-defin
 from sys import modules as _modules
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from weakref import WeakSet
-
-from greenlet import getcurrent
 
 from gdns import hubs, netdb
 from gdns._wire import Question
@@ -24,9 +21,10 @@ from gdns.engines import Engine, Here, OfThread, Shared, Upstreams, all_shared, 
 from gdns.errors import ConfigError
 from gdns.front import Front
 from gdns.hooks import Hook, OnOutcome, OnQuery
-from gdns.hubs import Waiter
-from gdns.names import encode_idna, to_labels
+from gdns.names import encode_idna, need_idna2008
 from gdns.overrides import Addresses, Host, Override
+from gdns.parameters import domains_of, positive_seconds, seconds, servers_of, suffixes_of, whole
+from gdns.rdtypes import A
 from gdns.resolvconf import MAX_NDOTS
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import Stub
@@ -56,7 +54,7 @@ IN = cast("dns.rdataclass.RdataClass", 1)  # dnspython's enumeration is not load
 class Resolver:
     """Resolves names on the hub of whoever calls, without stopping it.
 
-    `nameservers` are addresses as text ("192.0.2.1", "192.0.2.1:5353", "[2001:db8::1]:53", "fe80::1%eth0",
+    `nameservers` are addresses as text ("192.0.2.1", "192.0.2.1:5300", "[2001:db8::1]:53", "fe80::1%eth0",
     "tcp://192.0.2.1"), asked in this order; `domains` maps a domain to the servers of all names in it, as in
     {"corp.example": ["192.0.2.53"]}. `timeout` (seconds) times `attempts` is what one question may
     take, and its servers share it; `lifetime` (seconds) caps a whole look-up with all the questions that it
@@ -115,34 +113,36 @@ class Resolver:
         backend: str = "auto",
         hub: Hub | None = None,
     ) -> None:
-        addresses = None if nameservers is None else _parse_servers("nameservers", nameservers)
+        addresses = None if nameservers is None else servers_of("nameservers", nameservers)
         self._own_settings: dict[str, object] = {}  # in place of what resolv.conf says
         if timeout is not None:
-            self._own_settings["timeout"] = _positive("timeout", timeout)
+            self._own_settings["timeout"] = positive_seconds("timeout", timeout)
         if attempts is not None:
-            self._own_settings["attempts"] = _whole("attempts", attempts, 1, 1000)
+            self._own_settings["attempts"] = whole("attempts", attempts, 1, 1000)
         if ndots is not None:
-            self._own_settings["ndots"] = _whole("ndots", ndots, 0, MAX_NDOTS)
+            self._own_settings["ndots"] = whole("ndots", ndots, 0, MAX_NDOTS)
         if search is not None:
-            self._own_settings["search"] = _suffixes(search)
+            self._own_settings["search"] = suffixes_of(search)
         if edns is not None:
             self._own_settings["edns0"] = bool(edns)
-        self._lifetime = None if lifetime is None else _positive("lifetime", lifetime)
+        self._lifetime = None if lifetime is None else positive_seconds("lifetime", lifetime)
         if idna not in (2003, 2008):
             raise ConfigError(f"idna: expected 2003 or 2008, not {idna!r}")
+        if idna == 2008:
+            need_idna2008()
         kept = Cache(
-            _whole("cache_entries", cache_entries, 1, 1 << 40),
-            _whole("cache_bytes", cache_bytes, 1, 1 << 50),
-            min_ttl=_seconds("min_ttl", min_ttl),
-            max_ttl=_seconds("max_ttl", max_ttl),
-            stale_for=_seconds("serve_stale", serve_stale),
+            whole("cache_entries", cache_entries, 1, 1 << 40),
+            whole("cache_bytes", cache_bytes, 1, 1 << 50),
+            min_ttl=seconds("min_ttl", min_ttl),
+            max_ttl=seconds("max_ttl", max_ttl),
+            stale_for=seconds("serve_stale", serve_stale),
         )
         if kept.min_ttl > kept.max_ttl:
             raise ConfigError(f"min_ttl: {min_ttl!r} is more than max_ttl, {max_ttl!r}")
         self._shared = Shared(
             kept if cache else None,
             bool(prefetch),
-            Upstreams(addresses, _parse_domains(domains or {})),
+            Upstreams(addresses, domains_of(domains or {}, idna == 2008)),
             idna == 2008,
             check_policy(policy),
             bool(use_0x20),
@@ -370,8 +370,9 @@ class Resolver:
         The arguments are the constructor's. Look-ups under way go on with the servers they began with.
         Raises ConfigError, TypeError.
         """
-        addresses = None if nameservers is None else _parse_servers("nameservers", nameservers)
-        self._shared.upstreams = Upstreams(addresses, _parse_domains(domains or {}))
+        addresses = None if nameservers is None else servers_of("nameservers", nameservers)
+        by_domain = domains_of(domains or {}, self._shared.is_idna2008)
+        self._shared.upstreams = Upstreams(addresses, by_domain)
 
     def flush(self, name: str | None = None) -> int:
         """Forget what the cache holds of a name, of all types, or everything; how many entries that were.
@@ -379,7 +380,7 @@ class Resolver:
         Raises BadName, a ValueError, for what is no name.
         """
         cache = self._shared.cache
-        question = None if name is None else Question(encode_idna(name), 1)
+        question = None if name is None else Question(encode_idna(name, self._shared.is_idna2008), A)
         return 0 if cache is None else cache.flush(question)
 
     def dump(self) -> list[Dumped]:
@@ -496,10 +497,7 @@ class Resolver:
             return engine
         for piece in PIECES:
             import_module(piece)
-            if getcurrent() is not engine.hub.greenlet:
-                waiter = Waiter(engine.hub)
-                engine.hub.call_soon(waiter.wake)
-                waiter.park()
+            hubs.let_others_run(engine.hub)
         import_module("gdns.records")
         return self._engine()  # it may have changed meanwhile
 
@@ -571,66 +569,6 @@ class Resolver:
         addresses = self._shared.upstreams.addresses
         where = "the system's servers" if addresses is None else ", ".join(map(str, addresses))
         return f"<gdns.Resolver of {where}{' (closed)' if self._is_closed else ''}>"
-
-
-def _parse_servers(what: str, nameservers: Iterable[str]) -> list[ServerAddress]:
-    if isinstance(nameservers, (str, bytes)):
-        raise ConfigError(f"{what}: expected a list of addresses, not the single text {nameservers!r}")
-    addresses = [ServerAddress.parse(text) for text in nameservers]
-    if not addresses:
-        raise ConfigError(f"{what}: expected at least one address")
-    return addresses
-
-
-def _parse_domains(domains: Mapping[str, Iterable[str]]) -> dict[bytes, list[ServerAddress]]:
-    """The servers by the wire form of their domain, in lower case."""
-    if not isinstance(domains, Mapping):
-        raise TypeError(f"domains: expected a dict, not {type(domains).__name__}")
-    parsed = {}
-    for domain, servers in domains.items():
-        if not isinstance(domain, str):
-            raise TypeError(f"domains: expected domains as str, not {type(domain).__name__}")
-        try:
-            key = Question(encode_idna(domain), 1).key[:-4]
-        except ValueError as error:
-            raise ConfigError(f"domains: {domain!r} is not a domain name ({error})") from None
-        if key in parsed:
-            raise ConfigError(f"domains: {domain!r} is there twice")
-        parsed[key] = _parse_servers(f"domains: {domain}", servers)
-    return parsed
-
-
-def _seconds(what: str, value: float) -> float:
-    """A number of seconds that may be 0."""
-    return 0.0 if value == 0 and not isinstance(value, bool) else _positive(what, value)
-
-
-def _positive(what: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{what}: expected seconds as a number, not {type(value).__name__}")
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{what}: expected a positive number of seconds, not {value!r}")
-    return float(value)
-
-
-def _whole(what: str, value: int, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{what}: expected a whole number, not {type(value).__name__}")
-    if not least <= value <= most:
-        raise ConfigError(f"{what}: expected {least} to {most}, not {value}")
-    return value
-
-
-def _suffixes(search: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(search, (str, bytes)):
-        raise ConfigError(f"search: expected a list of domains, not the single text {search!r}")
-    suffixes = tuple(search)
-    for suffix in suffixes:
-        if not isinstance(suffix, str):
-            raise TypeError(f"search: expected domains as str, not {type(suffix).__name__}")
-        if to_labels(suffix) is None:
-            raise ConfigError(f"search: {suffix!r} is not a domain name")
-    return suffixes
 
 
 class LibcResolver(LibcFunctions, Resolver):

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gdns import _sockets
 from gdns.errors import ConfigError
+from gdns.resolvconf import DNS_PORT
 
 if TYPE_CHECKING:
     from gdns._wire import Question
     from gdns.flight import Flight, Refill
 
-DNS_PORT = 53
 SCHEMES = ("udp", "tcp")
 MOST_IN_FLIGHT = 1000  # to one server; c-ares loops for ever at 65,536
 LEAST_PATIENCE = 0.25  # seconds a server gets before the next one is asked too
@@ -49,7 +49,7 @@ class ServerAddress(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> ServerAddress:
-        """Read "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:53", "fe80::1%eth0", "tcp://...".
+        """Read "192.0.2.1", "192.0.2.1:5300", "2001:db8::1", "[2001:db8::1]:53", "fe80::1%eth0", "tcp://...".
 
         Raises ConfigError, which names what is wrong with `text`; TypeError if it is no str.
         """

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from gdns._clock import now_by
 from gdns._routes import Routes
+from gdns.names import LOOPBACK_IPV4, LOOPBACK_IPV6
 from gdns.ordering import Source
 
 _KEEP = 1.0  # seconds an answer is good for
@@ -83,8 +84,8 @@ class Sources:
         if not interfaces:
             return True, True
         return (
-            any(":" not in address for address in interfaces if address != "127.0.0.1"),
-            any(":" in address for address in interfaces if address != "::1"),
+            any(":" not in address for address in interfaces if address != LOOPBACK_IPV4),
+            any(":" in address for address in interfaces if address != LOOPBACK_IPV6),
         )
 
     def look(self) -> int:

@@ -24,7 +24,18 @@ from gdns.deadlines import Deadlines
 from gdns.flight import Alarm, Ask, Both, Flight, Probe, Queued, Refill, new_flight
 from gdns.hooks import Hooks
 from gdns.hubs.waiter import ON_THE_HUB, Waiter, waiter_of
-from gdns.outcome import CLOSED, NO_REPLY, NXDOMAIN, TIMEOUT, UNREACHABLE, Failed, Outcome, ended
+from gdns.outcome import (
+    CLOSED,
+    LIFETIME_ENDED,
+    NO_REPLY,
+    NXDOMAIN,
+    TIMEOUT,
+    UNREACHABLE,
+    Failed,
+    Outcome,
+    ended,
+)
+from gdns.rdtypes import NS
 from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 
@@ -34,7 +45,7 @@ if TYPE_CHECKING:
 
 NAME_ERROR = 3  # the rcode of NXDOMAIN
 REST = 0.2  # seconds between two rounds of asking when a round ended with a refused connection
-PROBE = Question(".", 2)  # the root's NS: every resolver knows it, and it tells nobody what users ask
+PROBE = Question(".", NS)  # the root's NS: every resolver knows it, and it tells nobody what users ask
 WANT_INTERVAL = 0.25  # seconds until it is tried again whether there is a descriptor to be had
 FEW_ASKS = 64  # up to this many that have ended may lie about in the queue of first tries
 NO_MEMORY = Outcome(PROBE, UNREACHABLE, detail="out of memory")  # made while there is some
@@ -243,7 +254,7 @@ class Stub(Turns):
             attempts=flight.attempts,
             server=flight.plan[(flight.step - 1) % len(flight.plan)].name if flight.attempts else "",
             elapsed=now - flight.started_at,
-            detail="the caller's lifetime ended",
+            detail=LIFETIME_ENDED,
         )
         outcome.failures = tuple(flight.failures or ())
         if flight.attempt is not None:
@@ -565,7 +576,7 @@ class Stub(Turns):
             former.pop(flight, None)
 
     def _on_end(self, attempt: Try, now: float) -> None:
-        """A try has ended; what that means for its flight."""
+        """A try has ended; what that means for whoever asked."""
         server: Server = attempt.server
         server.in_flight -= 1
         if server.queue:
@@ -577,13 +588,16 @@ class Stub(Turns):
                 self._land_ask(asker, attempt, now)
                 return
             asker = self._board(asker)
-        if not isinstance(asker, Flight):
-            if isinstance(asker, Probe):
-                self._end_probe(asker, attempt)
-            return  # else it was given up
-        flight = asker
-        if flight.outcome is not None:
-            return
+        if isinstance(asker, Flight):
+            flight = asker
+            if flight.outcome is None:
+                self._end_try(flight, attempt, now)
+        elif isinstance(asker, Probe):  # else it was given up
+            self._end_probe(asker, attempt)
+
+    def _end_try(self, flight: Flight, attempt: Try, now: float) -> None:
+        """The network's word ends the flight; a server's trouble is no word about the name."""
+        server: Server = attempt.server
         if attempt is flight.attempt:
             flight.attempt = None
         elif flight.earlier is not None and attempt in flight.earlier:
@@ -622,18 +636,21 @@ class Stub(Turns):
         if reply is not None and (reply.rcode == 0 or status is NXDOMAIN):
             self._land(flight, outcome)
             return
-        # a server's trouble is no word about the name: somebody else is asked, or the same one again
         if flight.last_failure is None or reply is not None:
             flight.last_failure = outcome
         flight.note(server.name, detail or status.value, outcome.rtt)
         if flight.attempt is None and flight.queued_at is None:
-            if flight.step < flight.steps and (flight.waiters or flight.is_wanted):
-                if reply is None and flight.step % len(flight.plan) == 0:
-                    self._set_due(flight, now + REST)  # nobody is there, but somebody may be in a moment
-                else:
-                    self._ask_next(flight, now)
-            elif not flight.earlier:
-                self._fail(flight, now)
+            self._go_on(flight, reply is not None, now)
+
+    def _go_on(self, flight: Flight, was_reached: bool, now: float) -> None:
+        """Somebody else is asked, or the same one again; if that is no use, the flight has failed."""
+        if flight.step < flight.steps and (flight.waiters or flight.is_wanted):
+            if not was_reached and flight.step % len(flight.plan) == 0:
+                self._set_due(flight, now + REST)  # nobody is there, but somebody may be in a moment
+            else:
+                self._ask_next(flight, now)
+        elif not flight.earlier:
+            self._fail(flight, now)
 
     def _is_spared(self, flight: Flight, cut: int) -> bool:
         """Whether the end of a connection is none of this question's doing, so that it is asked again.

@@ -10,9 +10,7 @@ from __future__ import annotations
 import _socket
 import os
 import socket
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from socket import (
     AF_INET,
     AF_INET6,
@@ -29,18 +27,19 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import WeakSet
 
 from gdns import hubs, libc
-from gdns.approval import AddressPolicy, approved, approved_infos, check_policy
+from gdns.approval import AddressPolicy, approved, approved_infos
+from gdns.arguments import fqdn_of, text_of
+from gdns.bell import Bell
 from gdns.beside import Lookup, Service
 from gdns.entries import Failure, HostEntry
-from gdns.errors import HOST_TEXTS, ConfigError, GaiError, HostError
-from gdns.logs import WARNING, log
-from gdns.names import encode_idna
-from gdns.overrides import PROCESS, Addresses, Host, Override, Overrides
-from gdns.switch import Switch
-from gdns.threads import QuietLock, local_base, make_rlock, members_of, original
+from gdns.errors import ConfigError, GaiError
+from gdns.literals import BROADCAST
+from gdns.names import LOOPBACK_IPV4
+from gdns.overrides import Addresses, Host, Override, Overrides
+from gdns.threads import local_base, members_of
 
 if TYPE_CHECKING:
-    from gdns.hubs import Hub, Waiter
+    from gdns.hubs import Hub
 
 T = TypeVar("T")
 
@@ -48,8 +47,6 @@ BACKENDS = ("auto", "native", "libc")
 SWITCH = "GDNS_DISABLE"  # in the environment: everything goes to the system's own resolver
 
 _ThreadLocal: Any = local_base()
-_get_ident = original("_thread", "get_ident")
-_bells: WeakSet[Bell] = WeakSet()
 
 
 def is_disabled() -> bool:
@@ -65,89 +62,6 @@ def wants_libc(backend: str) -> bool:
     if backend not in BACKENDS:
         raise ConfigError(f"backend: expected one of {', '.join(map(repr, BACKENDS))}, not {backend!r}")
     return backend == "libc" or (backend == "auto" and is_disabled())
-
-
-class Bell:
-    """Lets threads wake the greenlets of one hub: a pipe that the hub watches while anybody waits."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
-        self.is_closed = False
-        self._thread = _get_ident()
-        self._guests: set[Waiter] = set()
-        self._waking: deque[Waiter] = deque()
-        self._open()
-        _bells.add(self)
-
-    def _open(self) -> None:
-        self._lock = make_rlock()
-        self._ends = os.pipe()
-        for end in self._ends:
-            os.set_blocking(end, False)
-        self._watch = self.hub.watch(self._ends[0], self._on_ring)
-
-    def wait_for_thread(self, guest: Waiter, lifetime: float | None = None) -> None:
-        """Park until a thread calls `wake_from_thread(guest)`, for `lifetime` seconds at most."""
-        self._guests.add(guest)
-        self._watch.start()
-        timer = None if lifetime is None else self.hub.call_later(max(0.0, lifetime), guest.wake)
-        try:
-            guest.park()
-        finally:
-            self._guests.discard(guest)
-            if timer is not None:
-                timer.cancel()
-            if not self._guests:
-                self._watch.stop()  # an idle one would keep the hub from finishing
-
-    def wake_from_thread(self, guest: Waiter) -> None:
-        """Let the hub wake a greenlet; the one method that any thread may call."""
-        self._waking.append(guest)
-        with self._lock:  # a descriptor that was closed may be somebody else's by now
-            if not self.is_closed:
-                with suppress(BlockingIOError):  # it is readable already
-                    os.write(self._ends[1], b"\0")
-
-    def _on_ring(self) -> None:
-        with suppress(BlockingIOError):
-            os.read(self._ends[0], 4096)
-        while self._waking:
-            self._waking.popleft().wake()
-
-    def close(self) -> None:
-        """Wake all who wait, and give the pipe back; safe to call twice."""
-        with self._lock:
-            if self.is_closed:
-                return
-            self.is_closed = True
-            self._watch.close()
-            for end in self._ends:
-                os.close(end)
-        for guest in tuple(self._guests):
-            guest.wake()
-
-    def after_fork(self) -> None:
-        """In the child: a pipe of its own, for the old one is the parent's."""
-        if self.is_closed:
-            return
-        old = self._ends
-        if self._thread != _get_ident():  # it was not taken along, nor was anybody who waits
-            self.is_closed = True
-            for end in old:
-                os.close(end)
-            return
-        self._watch.close()
-        self._open()
-        for end in old:
-            os.close(end)
-        if self._guests:
-            self._watch.start()
-        if self._waking:
-            self.wake_from_thread(self._waking.pop())
-
-    def __del__(self) -> None:
-        with suppress(Exception):  # the interpreter may be going down
-            self.close()
 
 
 class LibcFunctions:
@@ -183,13 +97,18 @@ class LibcFunctions:
                 bell.close()
         return bell
 
+    def _read(self, function: str, host: bytes | str | None) -> tuple[str, bytes | str | None]:
+        """A host as overrides and policies know it, with what to ask the system for.
+
+        Raises TypeError for a NUL, at which the system would end it, and UnicodeError for what is no host.
+        """
+        if host is None and function == "getaddrinfo":
+            return "", None
+        name = text_of(function, host, self._given.is_idna2008)
+        return name, name if isinstance(host, str) else host
+
     def _ask(self, lifetime: float | None, function: Callable[..., T], *arguments: object) -> T:
-        try:
-            return libc.call(self._bell(), lifetime, function, *arguments)
-        except socket.gaierror as error:
-            raise error if isinstance(error, GaiError) else GaiError(*error.args) from None
-        except socket.herror as error:
-            raise error if error.errno not in HOST_TEXTS else HostError(error.errno) from None
+        return libc.ask(self._bell(), lifetime, function, *arguments)
 
     def getaddrinfo(
         self,
@@ -203,7 +122,8 @@ class LibcFunctions:
         """As `socket.getaddrinfo` (getaddrinfo(3)). Raises GaiError and what else the system's raises."""
         rows = self._infos(host, port, family, type, proto, flags)
         if self._policy is not None:
-            rows = approved_infos(self._policy, _text(host), rows)
+            name, _ = self._read("getaddrinfo", host)
+            rows = approved_infos(self._policy, name, rows)
         return rows
 
     def _infos(
@@ -216,17 +136,17 @@ class LibcFunctions:
         flags: int = 0,
     ) -> list[Any]:
         """What no policy has seen yet."""
-        _refuse_nul("getaddrinfo", host)
+        name, asked = self._read("getaddrinfo", host)
         rows = None
         if self._given.table and host is not None and not flags & AI_NUMERICHOST:
-            rows = self._given_infos(host, port, family, type, proto, flags)
+            rows = self._given_infos(name, port, family, type, proto, flags)
         if rows is None:
-            rows = self._ask(self._lifetime, _socket.getaddrinfo, host, port, family, type, proto, flags)
+            rows = self._ask(self._lifetime, _socket.getaddrinfo, asked, port, family, type, proto, flags)
         return [(_named(AddressFamily, row[0]), _named(SocketKind, row[1]), *row[2:]) for row in rows]
 
     def _given_infos(
         self,
-        host: bytes | str,
+        name: str,
         port: bytes | str | int | None,
         family: int,
         type: int,
@@ -238,11 +158,11 @@ class LibcFunctions:
         if port is not None:
             service = (type, proto, flags & AI_NUMERICSERV)
             try:
-                number = int(_socket.getaddrinfo("127.0.0.1", port, 0, *service)[0][4][1])
+                number = int(_socket.getaddrinfo(LOOPBACK_IPV4, port, 0, *service)[0][4][1])
             except socket.gaierror:
                 return None  # the system will say so, too
         given = self._find(
-            host,
+            name,
             number,
             family,
             family == AF_INET6 and flags & AI_V4MAPPED != 0,
@@ -259,60 +179,59 @@ class LibcFunctions:
         return rows
 
     def _find(
-        self, host: object, port: int, family: int, is_mapped: bool = False, wants_all: bool = False
+        self, name: str, port: int, family: int, is_mapped: bool = False, wants_all: bool = False
     ) -> HostEntry | None:
         """What is given in the place of a look-up, None if nothing is. Raises GaiError."""
-        name = _text(host)
-        if not self._given.table or name is None:
+        if not self._given.table:
             return None
         found = self._given.find(name, port, family, is_mapped, wants_all)
         if isinstance(found, Failure):
             raise GaiError(found.eai)
         return found
 
-    def _judged(self, host: object, addresses: Sequence[str]) -> Sequence[str]:
+    def _judged(self, name: str, addresses: Sequence[str]) -> Sequence[str]:
         """Those that the policy approves. Raises AddressRefused."""
-        return addresses if self._policy is None else approved(self._policy, _text(host), addresses)
+        return addresses if self._policy is None else approved(self._policy, name, addresses)
 
     def gethostbyname(self, name: str) -> str:
         """As `socket.gethostbyname`. Raises GaiError."""
-        _refuse_nul("gethostbyname", name)
-        given = self._find(name, 0, AF_INET)
+        host, asked = self._read("gethostbyname", name)
+        given = self._find(host, 0, AF_INET)
         if given is not None:
-            return self._judged(name, given.addresses)[0]
+            return self._judged(host, given.addresses)[0]
         if self._policy is None:
-            return self._ask(self._lifetime, _socket.gethostbyname, name)
-        if not name or name in ("<broadcast>", "255.255.255.255"):
-            return self._judged(name, (_socket.gethostbyname(name),))[0]
-        rows = self._ask(self._lifetime, _socket.getaddrinfo, name, None, AF_INET, SOCK_STREAM)
-        return self._judged(name, [str(row[4][0]) for row in rows])[0]
+            return self._ask(self._lifetime, _socket.gethostbyname, asked)
+        if not host or host in BROADCAST:
+            return self._judged(host, (_socket.gethostbyname(host),))[0]
+        rows = self._ask(self._lifetime, _socket.getaddrinfo, asked, None, AF_INET, SOCK_STREAM)
+        return self._judged(host, [str(row[4][0]) for row in rows])[0]
 
     def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyname_ex`. Raises GaiError or HostError."""
-        _refuse_nul("gethostbyname_ex", name)
-        given = self._find(name, 0, AF_INET)
+        host, asked = self._read("gethostbyname_ex", name)
+        given = self._find(host, 0, AF_INET)
         if given is not None:
-            return given.names()[0], [], [*self._judged(name, given.addresses)]
-        known, aliases, addresses = self._ask(self._lifetime, _socket.gethostbyname_ex, name)
-        return known, aliases, [*self._judged(name, addresses)]
+            return given.names()[0], [], [*self._judged(host, given.addresses)]
+        known, aliases, addresses = self._ask(self._lifetime, _socket.gethostbyname_ex, asked)
+        return known, aliases, [*self._judged(host, addresses)]
 
     def gethostbyaddr(self, address: str) -> tuple[str, list[str], list[str]]:
         """As `socket.gethostbyaddr`. Raises GaiError or HostError."""
         return self._host_by_addr(address, is_judged=True)
 
     def _host_by_addr(self, address: str, is_judged: bool) -> tuple[str, list[str], list[str]]:
-        _refuse_nul("gethostbyaddr", address)
+        host, asked = self._read("gethostbyaddr", address)
         if self._given.table or (is_judged and self._policy is not None):
-            given = self._find(address, 0, 0)
+            given = self._find(host, 0, 0)
             if given is not None:
                 addresses: Sequence[str] = given.addresses
-            elif not address:
-                return self._ask(self._lifetime, _socket.gethostbyaddr, address)  # an error
+            elif not host:
+                return self._ask(self._lifetime, _socket.gethostbyaddr, asked)  # an error
             else:
-                rows = self._ask(self._lifetime, _socket.getaddrinfo, address, None, 0, SOCK_STREAM)
+                rows = self._ask(self._lifetime, _socket.getaddrinfo, asked, None, 0, SOCK_STREAM)
                 addresses = [str(row[4][0]) for row in rows]
-            address = (self._judged(address, addresses) if is_judged else addresses)[0].partition("%")[0]
-        return self._ask(self._lifetime, _socket.gethostbyaddr, address)
+            asked = (self._judged(host, addresses) if is_judged else addresses)[0].partition("%")[0]
+        return self._ask(self._lifetime, _socket.gethostbyaddr, asked)
 
     def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
         """As `socket.getnameinfo`. Raises GaiError."""
@@ -320,26 +239,20 @@ class LibcFunctions:
 
     def getfqdn(self, name: str = "") -> str:
         """As `socket.getfqdn`: the name with its domain, or `name` where none is found."""
-        name = name.strip()
-        if not name or name in ("0.0.0.0", "::"):
-            name = socket.gethostname()
-        try:
-            canonical_name, aliases, _ = self._host_by_addr(name, is_judged=False)  # no address is handed out
-        except OSError:
-            return name
-        return next((known for known in (canonical_name, *aliases) if "." in known), canonical_name)
+        # no address is handed out
+        return fqdn_of(name, lambda host: self._host_by_addr(host, is_judged=False))
 
     def lookup(self, host: str, family: int = 0, *, lifetime: float | None = None) -> tuple[str, ...]:
         """The addresses of a host in the system's order. `lifetime` is in seconds. Raises GaiError."""
-        _refuse_nul("lookup", host)
-        return tuple(self._judged(host, self._addresses(host, family, lifetime)))
+        name, _ = self._read("lookup", host)
+        return tuple(self._judged(name, self._addresses(name, family, lifetime)))
 
-    def _addresses(self, host: str, family: int, lifetime: float | None) -> tuple[str, ...]:
-        given = self._find(host, 0, family)
+    def _addresses(self, name: str, family: int, lifetime: float | None) -> tuple[str, ...]:
+        given = self._find(name, 0, family)
         if given is not None:
             return given.addresses
         lifetime = self._lifetime if lifetime is None else lifetime
-        rows = self._ask(lifetime, _socket.getaddrinfo, host, None, family, SOCK_STREAM)
+        rows = self._ask(lifetime, _socket.getaddrinfo, name, None, family, SOCK_STREAM)
         return tuple(dict.fromkeys(str(row[4][0]) for row in rows))
 
     def override(self, addresses: Mapping[Host, Addresses]) -> Override:
@@ -408,129 +321,9 @@ class SystemFinder:
         return addresses  # the system has sorted them
 
 
-def patch_dnspython() -> Switch:
-    """As `gdns.dnspython.patch_dnspython`, where that cannot serve: dnspython is left as it is."""
-    log("gdns", WARNING, "patch_dnspython: dnspython is left as it is, because %s", _missing)
-    return Switch(())
-
-
-class Resolver(LibcFunctions):
-    """`gdns.Resolver` where the extension modules cannot be imported: it serves with the backend "libc".
-
-    The settings are those of that class. What says whom to ask and what to keep is for gdns' own engine, and
-    of no effect here; `backend="native"` raises ConfigError.
-    """
-
-    def __init__(
-        self,
-        nameservers: object = None,
-        *,
-        lifetime: float | None = None,
-        backend: str = "auto",
-        hub: Hub | None = None,
-        policy: AddressPolicy | None = None,
-        override: Mapping[Host, Addresses] | None = None,
-        **settings: object,
-    ) -> None:
-        wants_libc(backend)
-        if backend == "native":
-            raise ConfigError(f"backend: 'native' cannot serve: {_missing}")
-        self._hub = hub
-        self._lifetime = lifetime
-        self._begin(_missing, check_policy(policy), Overrides(PROCESS))
-        if override is not None:
-            self._given.add(override)
-
-    def create_connection(
-        self,
-        address: tuple[str | bytes | None, str | bytes | int | None],
-        timeout: Any = socket._GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[attr-defined]
-        source_address: tuple[str, int] | None = None,
-        *,
-        all_errors: bool = False,
-        attempt_delay: float = 0.25,
-        resolution_delay: float = 0.05,
-    ) -> socket.socket:
-        """Connect to whichever address of a host answers first: see docs/how-to/connect.md."""
-        from gdns import connect
-
-        return connect.create_connection(
-            self._finder(), address, timeout, source_address, all_errors, attempt_delay, resolution_delay
-        )
-
-    def flush(self, name: str | None = None) -> int:
-        """Nothing is cached here: 0."""
-        return 0
-
-    def stats(self) -> dict[str, Any]:
-        """Nothing is counted here: an empty dict."""
-        return {}
-
-    def __enter__(self) -> Resolver:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<gdns.Resolver of the system's own resolver{' (closed)' if self._has_ended else ''}>"
-
-
-_missing = "gdns' extension modules cannot be imported"  # with the reason, once it is known
-
-
-def serve_alone(reason: ImportError) -> None:
-    """Say, once, that this backend serves because the extension modules cannot be imported."""
-    global _missing
-    if "(" in _missing:
-        return
-    _missing = f"{_missing} ({reason})"
-    log("gdns", WARNING, "%s: the system's own resolver serves, and resolve() does not", _missing)
-
-
-_default: Resolver | None = None
-
-
-def default_resolver() -> Resolver:
-    """The resolver behind the module's functions."""
-    global _default
-    if _default is None:
-        with _lock:
-            if _default is None:
-                _default = Resolver()
-    return _default
-
-
-_lock = QuietLock()
-
-
-def _refuse_nul(function: str, host: object) -> None:
-    """The system would cut a host off at its NUL, and look up another one."""
-    if (isinstance(host, str) and "\0" in host) or (isinstance(host, (bytes, bytearray)) and 0 in host):
-        raise TypeError(f"{function}() argument 1 must be a str without null characters")
-
-
-def _text(host: object) -> str | None:
-    """A host as overrides and policies know it; None for what is none."""
-    if isinstance(host, str):
-        with suppress(UnicodeError):
-            return encode_idna(host)
-        return host
-    return os.fsdecode(bytes(host)) if isinstance(host, (bytes, bytearray)) else None
-
-
 def _named(kinds: Any, number: int) -> Any:
     """A number as the socket module shows it: with a name where it has one."""
     try:
         return kinds(number)
     except ValueError:
         return number
-
-
-def _after_fork_in_child() -> None:
-    for bell in members_of(_bells):
-        bell.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakSet, ref
+
+if TYPE_CHECKING:
+    from greenlet import greenlet
 
 T = TypeVar("T")
 
@@ -38,6 +41,13 @@ def local_base() -> type:
 def make_rlock() -> AbstractContextManager[object]:
     """A lock for a few instructions at a time; whoever holds it may take it again."""
     return cast(AbstractContextManager[object], original("_thread", "RLock")())
+
+
+def main_greenlet(of: greenlet) -> greenlet:
+    """The greenlet that the thread of another began with: it tells threads apart, whoever patched them."""
+    while of.parent is not None:
+        of = of.parent
+    return of
 
 
 class QuietLock:

@@ -17,6 +17,7 @@ from gdns.arguments import text_of
 from gdns.entries import Failure, Foreign, HostEntry, Miss
 from gdns.nss_modules import Source
 from gdns.outcome import Outcome
+from gdns.rdtypes import short_text
 
 if TYPE_CHECKING:
     from gdns._wire import Question
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from gdns.stub import Stub
 
 _FAMILIES = {0: "AF_UNSPEC", int(socket.AF_INET): "AF_INET", int(socket.AF_INET6): "AF_INET6"}
-_TYPES = {1: "A", 12: "PTR", 28: "AAAA"}
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def _names(outcomes: Sequence[Outcome]) -> Iterator[Event]:
 
 def _question(outcome: Outcome) -> Event:
     """What came of one question, with the tries that failed before it."""
-    rdtype = _TYPES.get(outcome.question.rdtype, f"TYPE{outcome.question.rdtype}")
+    rdtype = short_text(outcome.question.rdtype)
     facts: dict[str, Any] = {
         "rdtype": rdtype,
         "status": outcome.status.value,

@@ -14,7 +14,7 @@ from sys import is_finalizing
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 
 from gdns._ares import AresLane, Try
 from gdns._clock import monotonic
@@ -23,7 +23,7 @@ from gdns._sockets import Sockets
 from gdns.deadlines import Deadlines, Slot
 from gdns.flight import Alarm, Both, Flight
 from gdns.hubs.waiter import Waiter
-from gdns.threads import QuietLock
+from gdns.threads import QuietLock, main_greenlet
 
 if TYPE_CHECKING:
     from gdns.flight import Crowd
@@ -135,7 +135,7 @@ class Turns:
         self._sockets.close()
 
     def _is_in_own_thread(self) -> bool:
-        return _main_greenlet(getcurrent()) is _main_greenlet(self.hub.greenlet)
+        return main_greenlet(getcurrent()) is main_greenlet(self.hub.greenlet)
 
     def __del__(self) -> None:
         if self._is_over or is_finalizing is None or is_finalizing():
@@ -393,13 +393,6 @@ def _sweep() -> None:
                 turns = None
             if turns is None:
                 _all.remove(known)
-
-
-def _main_greenlet(of: greenlet) -> greenlet:
-    """The greenlet that a thread began with: what tells threads apart, whoever patched them."""
-    while of.parent is not None:
-        of = of.parent
-    return of
 
 
 _all: list[ref[Turns]] = []

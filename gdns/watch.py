@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import logging
 import os
 import platform
 import socket
@@ -24,11 +23,11 @@ from typing import Any, NamedTuple
 
 from gdns.hubs import native
 from gdns.literals import is_address
+from gdns.logs import WARNING, log
 from gdns.patch import ADDRESS_AT, FEWEST_ARGUMENTS, SPECIAL_HOSTS, lock
+from gdns.resolvconf import DNS_PORT
 from gdns.switch import Place, Switch
 from gdns.threads import members_of, original, start_thread
-
-log = logging.getLogger("gdns")
 
 LOOK_EVERY = 0.005  # seconds between two looks at what C libraries do
 HOST_AT = {  # audit events, and where in their arguments the host is
@@ -39,7 +38,6 @@ HOST_AT = {  # audit events, and where in their arguments the host is
 }
 BETWEEN = ("socket", "ssl", "gevent", "eventlet", "gdns")  # modules through which others' calls pass
 DEEPEST = 30  # frames that a sighting keeps
-DNS_PORT = 53
 POLL = {"x86_64": (7, 271), "aarch64": (73,)}  # poll and ppoll in asm/unistd.h
 POLLFD = struct.Struct("ihh")  # poll(2)
 
@@ -84,7 +82,9 @@ class Watch(Switch):
         place = (sighting.filename, sighting.line)
         if place not in self._warned:
             self._warned.add(place)
-            log.warning(
+            log(
+                "gdns",
+                WARNING,
                 "%s:%d (%s) made the hub wait %.0f ms for the system's resolver in %s",
                 *sighting[1:4],
                 sighting.seconds * 1000,

@@ -26,6 +26,7 @@ LAYERS = (
         "endpoints",
         "entries",
         "errors",
+        "extras",
         "files",
         "gaiconf",
     }
@@ -40,6 +41,7 @@ LAYERS = (
         "ordering",
         "outcome",
         "pace",
+        "rdtypes",
         "resolvconf",
         "services",
         "switch",
@@ -48,6 +50,7 @@ LAYERS = (
     },
     # engine
     {
+        "bell",
         "counters",
         "_ares",
         "_datagram",
@@ -65,6 +68,7 @@ LAYERS = (
     {"approval", "engines", "forward", "libc", "nss", "nss_dns", "overrides", "policy", "ready", "sources"},
     # api
     {
+        "alone",
         "arguments",
         "beside",
         "connect",
@@ -73,6 +77,7 @@ LAYERS = (
         "_ndjson",
         "many",
         "netdb",
+        "parameters",
         "reading",
         "records",
         "resolver",

@@ -181,6 +181,7 @@ def test_failures_are_records_and_summed_up(wild):
     assert done.returncode == 0
     assert Counter(name for name, _ in wild.questions)["s.w.example."] == 2
     assert b"TIMEOUT 1 (33.3 %)" in done.stderr
+    assert b"gdns: 1 of these got no answer; with --output FILE they could" in done.stderr
 
 
 def test_no_answer_at_all_is_exit_status_3_and_says_what_to_do(dns_server):

@@ -17,17 +17,10 @@ from gdns._ares import CHECKING_DISABLED, DNSSEC_OK, USE_TCP
 from gdns._wire import Question, Reply, read
 from gdns.cache import FAILURE_TTL, Cache
 from gdns.outcome import TIMEOUT, Outcome, status_of
+from gdns.testing import FakeClock
 
 A, AAAA, TXT = 1, 28, 16
 SOA = "ns.example. admin.example. 1 2 3 4 {minimum}"
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -72,14 +65,14 @@ def knows(cache: Cache, name: str = "www.example.", rdtype: int = A, wishes: int
 def test_an_answer_is_kept_until_its_ttl_has_passed(clock):
     cache = Cache(clock=clock)
     keep(cache, ttl=60)
-    clock.now += 59.9
+    clock.advance(59.9)
     entry = cache.get(Question("www.example.", A), 0)
     recalled = entry.outcome.recalled(Question("www.example.", A), cache.age(entry))
     assert recalled.addresses == ("192.0.2.7",)
     assert (recalled.from_cache, recalled.is_stale) == (True, False)
     assert recalled.age == pytest.approx(59.9)
     assert recalled.ttl == pytest.approx(0.1)
-    clock.now += 0.2
+    clock.advance(0.2)
     assert not knows(cache)
 
 
@@ -96,9 +89,9 @@ def test_ttls_are_raised_and_cut_to_the_settings(clock, ttl, kept_for):
     cache = Cache(min_ttl=30, max_ttl=600, clock=clock)
     outcome = keep(cache, ttl=ttl)
     assert outcome.ttl == kept_for
-    clock.now += kept_for - 0.1
+    clock.advance(kept_for - 0.1)
     assert knows(cache)
-    clock.now += 0.2
+    clock.advance(0.2)
     assert not knows(cache)
 
 
@@ -110,7 +103,7 @@ def test_what_there_is_not_is_kept_as_long_as_the_soa_allows(clock, soa, kept_fo
     cache = Cache(clock=clock)
     cache.put(outcome_of(Question("none.example.", A), rcode=rcode, soa=soa), 0)
     assert knows(cache, "none.example.") == bool(kept_for)
-    clock.now += kept_for + 0.1
+    clock.advance(kept_for + 0.1)
     assert not knows(cache, "none.example.")
 
 
@@ -120,7 +113,7 @@ def test_a_servers_failure_is_kept_for_a_second(clock, rcode):
     cache.put(outcome_of(Question("www.example.", A), rcode=rcode), 0)
     assert knows(cache)
     assert FAILURE_TTL <= 5
-    clock.now += FAILURE_TTL + 0.01
+    clock.advance(FAILURE_TTL + 0.01)
     assert not knows(cache)
 
 
@@ -133,7 +126,7 @@ def test_a_timeout_is_not_kept_for_the_server_may_be_back(clock):
 def test_a_failure_does_not_take_the_place_of_what_may_still_be_served_stale(clock):
     cache = Cache(stale_for=600, clock=clock)
     keep(cache, ttl=60)
-    clock.now += 61
+    clock.advance(61)
     cache.put(outcome_of(Question("www.example.", A), rcode="SERVFAIL"), 0)
     assert cache.stale(Question("www.example.", A), 0).addresses == ("192.0.2.7",)
 
@@ -186,7 +179,7 @@ def test_a_name_that_has_addresses_is_not_taken_for_missing_because_of_another_t
     keep(cache, ttl=60)
     if first == "answer":
         cache.put(denial, 0)
-    clock.now += 61
+    clock.advance(61)
     assert not knows(cache, rdtype=A), "the server is asked again for what it had"
 
 
@@ -260,19 +253,19 @@ def test_a_stale_answer_can_be_had_for_as_long_as_was_asked_for(clock):
     keep(cache, ttl=60)
     question = Question("www.example.", A)
     assert cache.stale(question, 0) is None, "it is not stale yet"
-    clock.now += 61
+    clock.advance(61)
     assert not knows(cache)
     stale = cache.stale(question, 0)
     assert (stale.is_stale, stale.from_cache, stale.ttl) == (True, True, 30)
     assert stale.age == pytest.approx(61)
-    clock.now += 600
+    clock.advance(600)
     assert cache.stale(question, 0) is None
 
 
 def test_nothing_is_stale_unless_asked_for(clock):
     cache = Cache(clock=clock)
     keep(cache, ttl=60)
-    clock.now += 61
+    clock.advance(61)
     assert cache.stale(Question("www.example.", A), 0) is None
 
 
@@ -280,7 +273,7 @@ def test_an_entry_in_demand_is_due_once_near_its_end(clock):
     cache = Cache(clock=clock)
     keep(cache, ttl=100)
     entry = cache.get(Question("www.example.", A), 0)
-    clock.now += 95
+    clock.advance(95)
     assert not cache.is_due(entry), "asked for once"
     entry = cache.get(Question("www.example.", A), 0)
     assert cache.is_due(entry)
@@ -292,7 +285,7 @@ def test_an_entry_in_demand_is_not_due_before_its_last_tenth(clock):
     keep(cache, ttl=100)
     for _ in range(5):
         entry = cache.get(Question("www.example.", A), 0)
-    clock.now += 89
+    clock.advance(89)
     assert not cache.is_due(entry)
 
 
@@ -318,7 +311,7 @@ def test_dump_shows_what_is_kept(clock):
     keep(cache, ttl=60)
     knows(cache)
     cache.put(outcome_of(Question("none.example.", A), rcode="NXDOMAIN", soa="60 60"), 0)
-    clock.now += 10
+    clock.advance(10)
     answer, denial = cache.dump()
     assert (answer.qname, answer.rdtype, answer.status) == ("www.example.", A, "answer")
     assert answer.addresses == ("192.0.2.7",)
@@ -346,13 +339,13 @@ def test_it_never_gives_what_has_expired_and_forgets_nothing_early(steps):
     expected: dict[tuple[str, int], float] = {}
     for what, name, rdtype, seconds in steps:
         if what == "pass":
-            clock.now += seconds
+            clock.advance(seconds)
         elif what == "keep":
             keep(cache, name, rdtype, seconds)
             if seconds:
-                expected[name.lower(), rdtype] = clock.now + seconds
+                expected[name.lower(), rdtype] = clock() + seconds
         else:
-            assert knows(cache, name, rdtype) == (expected.get((name.lower(), rdtype), 0.0) > clock.now)
+            assert knows(cache, name, rdtype) == (expected.get((name.lower(), rdtype), 0.0) > clock())
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=60), st.integers(1, 6))

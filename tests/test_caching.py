@@ -14,21 +14,13 @@ from gdns.counters import Counters
 from gdns.hooks import Hook, Hooks
 from gdns.servers import ServerAddress, Servers
 from gdns.stub import STALE_AFTER, Stub
-from gdns.testing import Server, delay, rcode, silent
+from gdns.testing import FakeClock, Server, delay, rcode, silent
 
 A, AAAA, TXT = 1, 28, 16
 
 
 def question(name: str = "www.example.", rdtype: int = A) -> Question:
     return Question(name, rdtype)
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -72,14 +64,14 @@ def stub(make_stub):
 def test_a_question_is_not_asked_again_while_its_answer_lives(stub, dns_server, clock):
     dns_server.add("www.example. 60 A 192.0.2.7")
     first = stub.query(question())
-    clock.now += 59
+    clock.advance(59)
     again = stub.query(question("WWW.example."))
     assert (first.from_cache, again.from_cache) == (False, True)
     assert again.addresses == ("192.0.2.7",)
     assert again.question.qname == "WWW.example."
     assert again.ttl == pytest.approx(1)
     assert dns_server.query_count == 1
-    clock.now += 2
+    clock.advance(2)
     assert not stub.query(question()).from_cache
     assert dns_server.query_count == 2
 
@@ -170,7 +162,7 @@ def test_a_stale_answer_is_given_when_the_server_is_silent_for_too_long(make_stu
     stub = make_stub(stale_for=600)
     dns_server.add("www.example. 60 A 192.0.2.7")
     stub.query(question())
-    clock.now += 61
+    clock.advance(61)
     dns_server.fault(None, silent())
     began = time.monotonic()
     outcome = stub.query(question())
@@ -195,7 +187,7 @@ def test_a_stale_answer_is_given_at_once_when_the_server_fails(make_stub, dns_se
     stub = make_stub(stale_for=600)
     dns_server.add("www.example. 60 A 192.0.2.7", "www.example. 60 AAAA 2001:db8::7")
     stub.query_both(question(), question(rdtype=AAAA))
-    clock.now += 61
+    clock.advance(61)
     dns_server.fault(None, fault)
     began = time.monotonic()
     v4, v6 = stub.query_both(question(), question(rdtype=AAAA))
@@ -208,7 +200,7 @@ def test_two_stale_answers_come_after_one_wait(make_stub, dns_server, clock):
     stub = make_stub(stale_for=600)
     dns_server.add("www.example. 60 A 192.0.2.7", "www.example. 60 AAAA 2001:db8::7")
     stub.query_both(question(), question(rdtype=AAAA))
-    clock.now += 61
+    clock.advance(61)
     dns_server.stop_listening()
     began = time.monotonic()
     outcomes = stub.query_both(question(), question(rdtype=AAAA))
@@ -221,7 +213,7 @@ def test_a_name_that_is_denied_is_not_served_stale(make_stub, dns_server, clock)
     stub = make_stub(stale_for=600)
     dns_server.add("www.example. 60 A 192.0.2.7")
     stub.query(question())
-    clock.now += 61
+    clock.advance(61)
     dns_server.remove("www.example.")
     outcome = stub.query(question())
     assert (outcome.status, outcome.is_stale) == (status.NXDOMAIN, False)
@@ -231,7 +223,7 @@ def test_where_nobody_can_wait_a_stale_answer_is_better_than_none(make_stub, dns
     stub = make_stub(stale_for=600)
     dns_server.add("www.example. 60 A 192.0.2.7")
     stub.query(question())
-    clock.now += 61
+    clock.advance(61)
     seen = []
     runner.hub.call_soon(lambda: seen.append(stub.query(question())))
     ends_at = time.monotonic() + 5
@@ -250,17 +242,17 @@ def test_a_name_in_demand_is_asked_for_before_it_expires_and_nobody_waits(
     stub = make_stub(prefetches=True)
     dns_server.add("www.example. 100 A 192.0.2.7")
     stub.query(question())
-    clock.now += 50
+    clock.advance(50)
     assert stub.query(question()).from_cache
     assert dns_server.query_count == 1
-    clock.now += 45
+    clock.advance(45)
     assert stub.query(question()).from_cache
     assert stub.query(question()).from_cache
     dns_server.wait_for_query(count=2, sleep=runner.sleep)
     ends_at = time.monotonic() + 5
     while stub.pending and time.monotonic() < ends_at:
         runner.sleep(0.01)
-    clock.now += 50
+    clock.advance(50)
     assert stub.query(question()).from_cache
     assert dns_server.query_count == 2
     assert stub.counters.prefetched == 1
@@ -270,7 +262,7 @@ def test_a_name_asked_for_once_is_not_asked_for_again(make_stub, dns_server, clo
     stub = make_stub(prefetches=True)
     dns_server.add("www.example. 100 A 192.0.2.7")
     stub.query(question())
-    clock.now += 95
+    clock.advance(95)
     stub.query(question())
     runner.sleep(0.05)
     assert (dns_server.query_count, stub.pending) == (1, 0)
@@ -417,7 +409,7 @@ def test_a_failure_is_not_asked_about_again_for_a_second(stub, dns_server, clock
     asked = dns_server.query_count
     assert stub.query(question()).status is status.SERVFAIL
     assert dns_server.query_count == asked
-    clock.now += 1.1
+    clock.advance(1.1)
     stub.query(question())
     assert dns_server.query_count > asked
 

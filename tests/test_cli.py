@@ -20,9 +20,9 @@ import dns.rrset
 import pytest
 
 import gdns
-from gdns import _wire
+from gdns import _wire, cli
 from gdns import outcome as status
-from gdns.cli import VERBS, Verb, advisories, chart, digform, grammar, paint, plus
+from gdns.cli import VERBS, Verb, advisories, chart, dig, digform, grammar, paint, plus
 from gdns.cli.digform import as_dig
 from gdns.cli.grammar import Request, Shown
 from gdns.cli.nameservers import servers_for
@@ -83,7 +83,7 @@ def steady(text: str) -> str:
         ("www.example", Request("www.example")),
         ("www.example MX", Request("www.example", "MX")),
         ("mx www.example", Request("www.example", "MX")),
-        ("@127.0.0.1:5353 www.example MX", Request("www.example", "MX", server="127.0.0.1:5353")),
+        ("@127.0.0.1:5300 www.example MX", Request("www.example", "MX", server="127.0.0.1:5300")),
         ("www.example MX @[::1]:53", Request("www.example", "MX", server="[::1]:53")),
         ("CH txt version.bind", Request("version.bind", "TXT", "CH")),
         ("type65280 class4 x.example", Request("x.example", "TYPE65280", "CLASS4")),
@@ -103,7 +103,7 @@ def steady(text: str) -> str:
         ("--json --color=never www.example", Request("www.example", is_json=True, color="never")),
         ("-t mx www.example -c ch", Request("www.example", "MX", "CH")),
         ("-q mx -t txt", Request("mx", "TXT")),
-        ("-p 5353 @192.0.2.53 www.example", Request("www.example", server="192.0.2.53", port=5353)),
+        ("-p 5300 @192.0.2.53 www.example", Request("www.example", server="192.0.2.53", port=5300)),
         ("-b 192.0.2.9#5300 www.example", Request("www.example", source="192.0.2.9", source_port=5300)),
         ("-b ::1 www.example", Request("www.example", source="::1")),
         (
@@ -216,17 +216,17 @@ def test_every_option_of_dig_is_obeyed_or_told_what_to_do_instead() -> None:
     ("text", "port", "expected"),
     [
         ("192.0.2.1", None, "192.0.2.1:53"),
-        ("192.0.2.1:5353", None, "192.0.2.1:5353"),
-        ("192.0.2.1#5353", None, "192.0.2.1:5353"),
-        ("192.0.2.1", 5353, "192.0.2.1:5353"),
-        ("tcp://192.0.2.1", 5353, "192.0.2.1:5353"),
+        ("192.0.2.1:5300", None, "192.0.2.1:5300"),
+        ("192.0.2.1#5300", None, "192.0.2.1:5300"),
+        ("192.0.2.1", 5300, "192.0.2.1:5300"),
+        ("tcp://192.0.2.1", 5300, "192.0.2.1:5300"),
         ("2001:db8::1", None, "[2001:db8::1]:53"),
-        ("2001:db8::1#5353", None, "[2001:db8::1]:5353"),
-        ("[2001:db8::1]:5353", None, "[2001:db8::1]:5353"),
-        ("2001:db8::1", 5353, "[2001:db8::1]:5353"),
-        ("localhost#5353", None, "127.0.0.1:5353"),
-        ("localhost:5353", None, "127.0.0.1:5353"),
-        ("localhost", 5353, "127.0.0.1:5353"),
+        ("2001:db8::1#5300", None, "[2001:db8::1]:5300"),
+        ("[2001:db8::1]:5300", None, "[2001:db8::1]:5300"),
+        ("2001:db8::1", 5300, "[2001:db8::1]:5300"),
+        ("localhost#5300", None, "127.0.0.1:5300"),
+        ("localhost:5300", None, "127.0.0.1:5300"),
+        ("localhost", 5300, "127.0.0.1:5300"),
     ],
 )
 def test_a_server_is_written_with_its_port_in_any_way(text: str, port: int | None, expected: str) -> None:
@@ -237,7 +237,7 @@ def test_a_server_is_written_with_its_port_in_any_way(text: str, port: int | Non
 def test_a_port_is_given_once() -> None:
     for text in ("192.0.2.1:53", "192.0.2.1#53", "[::1]:53", "localhost:53", "tcp://192.0.2.1:53"):
         with pytest.raises(UsageError, match="given twice: leave out -p"):
-            servers_for(text, socket.AF_UNSPEC, 5353, ResolvConf())
+            servers_for(text, socket.AF_UNSPEC, 5300, ResolvConf())
 
 
 # What is printed
@@ -618,6 +618,26 @@ def test_version_names_the_c_ares_in_use_and_its_file() -> None:
     assert Path(found[1]).is_file()
 
 
+@pytest.mark.parametrize(("word", "verb"), [("bulks", "bulk"), ("docter", "doctor"), ("Serve", "serve")])
+def test_a_name_that_is_nearly_a_verb_gets_a_hint_once_it_is_not_found(
+    dns_server: Server, word: str, verb: str
+) -> None:
+    done = call(f"@{dns_server.address}", word)
+    assert "did you mean" not in done.err  # whoever names a server first meant a name
+    done = call(word, f"@{dns_server.address}")
+    assert done.status == dig.NO_SERVER
+    assert done.err.endswith(f"gdns: {word} was looked up as a name; did you mean the verb, gdns {verb}?\n")
+    done = call(word, "names.txt", f"@{dns_server.address}")
+    assert done.status == 2
+    assert f"did you mean the verb, gdns {verb}?" in done.err
+
+
+def test_a_name_that_is_like_no_verb_gets_none(dns_server: Server) -> None:
+    assert "did you mean" not in call("nowhere.example", f"@{dns_server.address}").err
+    dns_server.add("bulky. 60 A 192.0.2.7")
+    assert call("bulky", "+short", f"@{dns_server.address}") == (0, "192.0.2.7\n", "")
+
+
 def test_every_verb_has_its_help() -> None:
     for verb in VERBS:
         done = call(verb, "--help")
@@ -639,8 +659,8 @@ def test_a_bug_is_one_line_that_asks_for_a_report(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_examples_in_docstrings_are_right() -> None:
-    tried = [doctest.testmod(module) for module in (advisories, chart, digform, paint)]
-    assert [result.failed for result in tried] == [0] * 4
+    tried = [doctest.testmod(module) for module in (cli, advisories, chart, digform, paint)]
+    assert [result.failed for result in tried] == [0] * 5
     assert all(result.attempted for result in tried)
 
 

@@ -16,7 +16,7 @@ from tests.command import call
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "reference" / "command.md").read_text()
-PORT = "5353"  # of the server that the page asks
+PORT = "5300"  # of the server that the page asks
 
 
 def steady(text: str) -> str:

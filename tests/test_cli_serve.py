@@ -250,6 +250,6 @@ def test_what_is_not_permitted_is_told_with_what_to_do(tmp_path: Path) -> None:
     lowest = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
     if lowest > 53:
         said = serve_without("a.example=192.0.2.1", "--port", "53")
-        assert "Permission denied; only root may have it: choose --port 5353" in said
+        assert "Permission denied; only root may have it: choose --port 5300" in said
     assert f"{secret}: Permission denied; name a file that can be read" in serve_without(str(secret))
     assert "Permission denied; name a file that can be read" in serve_without(str(tmp_path))

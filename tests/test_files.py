@@ -5,13 +5,7 @@ import resource
 import pytest
 
 from gdns.files import WatchedFile
-
-
-class FakeClock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from gdns.testing import FakeClock
 
 
 @pytest.fixture
@@ -58,9 +52,9 @@ def symlinked_elsewhere(path):
 def test_a_change_is_seen_when_a_second_has_passed(watched, path, clock, change):
     assert watched.current() == ["one"]
     change(path)
-    clock.now += 0.9
+    clock.advance(0.9)
     assert watched.current() == ["one"]
-    clock.now += 0.2
+    clock.advance(0.2)
     assert watched.current() == ["two"]
 
 
@@ -70,14 +64,14 @@ def test_the_target_of_a_symlink_is_watched_too(path, clock):
     watched = WatchedFile(link, bytes, clock=clock)
     assert watched.current() == b"one"
     path.write_text("twice")
-    clock.now += 1
+    clock.advance(1.1)
     assert watched.current() == b"twice"
 
 
 def test_an_unchanged_file_stays_the_same_object(watched, path, clock):
     first = watched.current()
     for _ in range(3):
-        clock.now += 1
+        clock.advance(1.1)
         path.write_text("one")
         assert watched.current() is first
 
@@ -86,7 +80,7 @@ def test_a_change_without_meaning_stays_the_same_object(path, clock):
     watched = WatchedFile(path, lambda content: content.strip().split(), clock=clock)
     first = watched.current()
     path.write_text("  one ")
-    clock.now += 1
+    clock.advance(1.1)
     assert watched.current() is first
 
 
@@ -94,10 +88,10 @@ def test_a_file_may_come_and_go(watched, path, clock, caplog):
     path.unlink()
     assert watched.current() == [""]
     path.write_text("one")
-    clock.now += 1
+    clock.advance(1.1)
     assert watched.current() == ["one"]
     path.unlink()
-    clock.now += 1
+    clock.advance(1.1)
     assert watched.current() == [""]
     assert not caplog.records
 
@@ -127,7 +121,7 @@ def test_a_useless_file_is_empty_with_one_warning(watched, path, clock, caplog, 
     spoil(path)
     with caplog.at_level(logging.WARNING, "gdns"):
         for _ in range(3):
-            clock.now += 1
+            clock.advance(1.1)
             assert watched.current() == [""]
     [record] = caplog.records
     assert str(path) in record.getMessage()
@@ -136,14 +130,14 @@ def test_a_useless_file_is_empty_with_one_warning(watched, path, clock, caplog, 
 def test_without_descriptors_the_file_stays_as_it_was(watched, path, clock):
     assert watched.current() == ["one"]
     path.write_text("two")
-    clock.now += 1
+    clock.advance(1.1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
         assert watched.current() == ["one"]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    clock.now += 1
+    clock.advance(1.1)
     assert watched.current() == ["two"]
 
 
@@ -163,7 +157,7 @@ def test_a_signal_that_interrupts_the_reading_leaves_it_to_the_next(path, clock)
     is_interrupted = False
     assert watched.current() == b"one"
     path.write_text("two")
-    clock.now += 1
+    clock.advance(1.1)
     is_interrupted = True
     with pytest.raises(KeyboardInterrupt):
         watched.current()

@@ -7,17 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdns.hosts import HostsFile
+from gdns.testing import FakeClock
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "hosts"
 ODDITIES = FIXTURES / "oddities"
 UNSPEC, INET, INET6 = socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6
-
-
-class FakeClock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def packed(address: str) -> bytes:
@@ -167,10 +161,10 @@ def test_a_changed_file_is_read_within_a_second(tmp_path):
     assert hosts.addresses("a.example") is None
     path.write_text("192.0.2.7 a.example\n")
     assert hosts.addresses("a.example") is None
-    clock.now += 1
+    clock.advance(1.1)
     assert hosts.addresses("a.example").addresses == ("192.0.2.7",)
     path.write_text("192.0.2.8 a.example\n")
-    clock.now += 1
+    clock.advance(1.1)
     assert hosts.addresses("a.example").addresses == ("192.0.2.8",)
 
 
@@ -254,3 +248,14 @@ def test_no_call_stands_still_for_a_hundred_thousand_lines(tmp_path):
         longest.append(max(took))
         assert min(took) < 0.000_5  # in the end, it is a look-up
     assert min(longest) < 3 * 0.025
+
+
+@pytest.mark.parametrize("length", range(1, 200))
+def test_a_name_is_found_whatever_its_length(tmp_path, length):
+    """Alone in its file: what is known of the lengths of others does not help it."""
+    path = tmp_path / "hosts"
+    name = "n" * length
+    path.write_text(f"192.0.2.7 {name}\n")
+    hosts = HostsFile(path)
+    assert [hosts.addresses(name).addresses for _ in range(2)] == [("192.0.2.7",)] * 2
+    assert [hosts.addresses(name + letters) for letters in ("n", "n" * 63)] == [None] * 2

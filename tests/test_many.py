@@ -255,7 +255,7 @@ def test_no_more_is_pulled_than_concurrency_allows_and_memory_does_not_grow(reso
     finally:
         tracemalloc.stop()
     assert most <= 40
-    assert after - before < 50_000
+    assert after - before < 200_000  # of 4,000 names: less than any object for each would take
 
 
 def test_questions_that_keep_one_waiting_hold_up_no_results(resolver, runner):
@@ -575,7 +575,7 @@ def test_a_child_after_a_fork_asks_again_and_both_end(dns_server):
             found = [next(results)]
             child = os.fork()
             found += results
-            os.write(1, b"%d\\n" % len({{result.question for result in found}}))  # at once, for both write
+            os.write(1, b"%d\\n" % len({{result.question for result in found}}))  # at once
             if child:
                 os.waitpid(child, 0)
             else:

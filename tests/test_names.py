@@ -109,10 +109,10 @@ def test_hosts_with_impossible_labels_raise_what_getaddrinfo_raises(host):
 
 def test_idna_2003_and_2008_part_ways_over_sharp_s():
     assert names.encode_idna("straße.example") == "strasse.example"
-    assert names.encode_idna2008("straße.example") == "xn--strae-oqa.example"
-    assert names.encode_idna2008("WWW.example") == "WWW.example"
+    assert names.encode_idna("straße.example", is_idna2008=True) == "xn--strae-oqa.example"
+    assert names.encode_idna("WWW.example", is_idna2008=True) == "WWW.example"
     with pytest.raises(idna.IDNAError):
-        names.encode_idna2008("a\u2260.example")
+        names.encode_idna("a\u2260.example", is_idna2008=True)
 
 
 @pytest.mark.parametrize(

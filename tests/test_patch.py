@@ -14,7 +14,7 @@ import gdns
 from gdns.patch import ADDRESS_AT, FUNCTIONS
 from gdns.testing import Server, delay
 
-DELAY = 0.4  # seconds that the server takes; the hub must not stand still for more than a fourth of it
+DELAY = 0.4  # seconds that the server takes, and a hub stands still that waits for it; less is a busy core
 
 Run = Callable[..., list[str]]
 
@@ -155,7 +155,7 @@ def test_no_call_that_takes_a_hosts_name_stops_the_hub(run, dns_server, setup):
     lines = run(SETUPS[setup] + LONGEST_GAP)
     found = {name: (float(gap), said) for name, gap, said in (line.split(None, 2) for line in lines)}
     assert {name: said for name, (_, said) in found.items()} == RESULTS
-    assert {name: gap for name, (gap, _) in found.items() if gap > DELAY / 4} == {}
+    assert {name: gap for name, (gap, _) in found.items() if gap > DELAY * 3 / 4} == {}
     assert len({name for name, _ in dns_server.questions}) == len(RESULTS)
 
 

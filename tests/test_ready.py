@@ -22,15 +22,7 @@ from gdns.nss import Files
 from gdns.ready import NOT_KEPT, Results, hints_key
 from gdns.services import Services
 from gdns.sources import Sources
-from gdns.testing import Server
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from gdns.testing import FakeClock, Server
 
 
 class Host:
@@ -129,7 +121,7 @@ def outcome_of(call: Callable[..., object], *arguments: object) -> object:
 def test_who_is_answered_from_what_is_ready_is_answered_as_ever(host, dns_server, steps):
     dns_server.reset(zone(1))
     host.hosts.write_text("")
-    host.clock.now += 1000
+    host.clock.advance(1000)
     options = {"search": ["sub.example", "example"], "ndots": 1, "min_ttl": 5, "max_ttl": 20}
     with host.resolver(**options) as ready, host.resolver(**options) as anew:
         for resolver in (ready, anew):
@@ -139,7 +131,7 @@ def test_who_is_answered_from_what_is_ready_is_answered_as_ever(host, dns_server
         for step in steps:
             match step:
                 case ("wait", seconds):
-                    host.clock.now += seconds
+                    host.clock.advance(seconds)
                 case ("edit", text):
                     host.hosts.write_text(text)
                 case ("flush", name):

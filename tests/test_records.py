@@ -44,6 +44,7 @@ class Engine(NamedTuple):
     stub: Stub
     settings: Settings
     lifetime: float | None
+    is_idna2008: bool = False
 
 
 EngineMaker = Callable[..., Engine]
@@ -766,7 +767,7 @@ def test_the_reply_to_a_failed_lookup_can_be_read_whole(engine: Engine, dns_serv
         records.resolve(engine, "www.example.")
     assert caught.value.outcome is not None
     assert caught.value.outcome.reply is not None
-    message = records.read_message(caught.value.outcome.reply)
+    message = records.whole_of(caught.value.outcome.reply)
     assert message is not None
     assert message.rcode().name == "SERVFAIL"
     assert message.question[0].to_text() == "www.example. IN A"

@@ -477,6 +477,13 @@ def test_idna_2008_is_to_be_had_on_request(dns_server, runner):
         assert new.lookup("fußball.example", socket.AF_INET) == ("192.0.2.8",)
         with pytest.raises(UnicodeError):
             new.gethostbyname("a\u2044b.example")
+        assert new.resolve("fußball.example")[0].to_text() == "192.0.2.8"
+        assert new.canonical_name("fußball.example").to_text() == "xn--fuball-cta.example."
+        assert old.resolve("fußball.example")[0].to_text() == "192.0.2.3"
+        assert new.flush("fußball.example") > 0
+        assert new.flush() == 0
+        new.set_servers(["127.0.0.1:9"], domains={"fußball.example": servers})
+        assert new.gethostbyname("fußball.example") == "192.0.2.8"
 
 
 def socket_like(host: str) -> str:

@@ -25,11 +25,11 @@ from gdns.servers import (
     ("text", "shown", "transport"),
     [
         ("192.0.2.1", "192.0.2.1:53", "udp"),
-        ("192.0.2.1:5353", "192.0.2.1:5353", "udp"),
+        ("192.0.2.1:5300", "192.0.2.1:5300", "udp"),
         ("2001:db8::1", "[2001:db8::1]:53", "udp"),
         ("2001:DB8:0::1", "[2001:db8::1]:53", "udp"),
         ("[2001:db8::1]", "[2001:db8::1]:53", "udp"),
-        ("[2001:db8::1]:5353", "[2001:db8::1]:5353", "udp"),
+        ("[2001:db8::1]:5300", "[2001:db8::1]:5300", "udp"),
         ("fe80::1%lo", "[fe80::1%1]:53", "udp"),
         ("[fe80::1%1]:54", "[fe80::1%1]:54", "udp"),
         ("udp://192.0.2.1:54", "192.0.2.1:54", "udp"),
@@ -74,7 +74,7 @@ def test_a_server_that_is_no_text_is_a_type_error():
         ServerAddress.parse(b"192.0.2.1")
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1:5353", "[::1]:5353"])
+@pytest.mark.parametrize("text", ["127.0.0.1:5300", "[::1]:5300"])
 def test_the_sockaddr_is_the_one_that_the_kernel_makes(text):
     address = ServerAddress.parse(text)
     with socket.socket(address.family, socket.SOCK_DGRAM) as sock:

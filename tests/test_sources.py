@@ -6,13 +6,7 @@ import sys
 import pytest
 
 from gdns.sources import Sources
-
-
-class FakeClock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from gdns.testing import FakeClock
 
 
 @pytest.fixture
@@ -69,9 +63,9 @@ def test_more_destinations_than_are_remembered_have_their_sources(sources):
 
 def test_an_answer_is_kept_for_a_second(sources, clock):
     first = sources.source_of("127.0.0.1")
-    clock.now += 0.9
+    clock.advance(0.9)
     assert sources.source_of("127.0.0.1") is first
-    clock.now += 0.1
+    clock.advance(0.2)
     assert sources.source_of("127.0.0.1") is not first
     assert sources.source_of("127.0.0.1") == first
 

@@ -13,7 +13,7 @@ import pytest
 
 import gdns
 from gdns import libc, policy
-from gdns.system import Bell
+from gdns.bell import Bell
 
 WITHOUT_EXTENSIONS = """if True:
     import importlib.machinery, importlib.util, os, sys
@@ -456,6 +456,17 @@ def test_overrides_come_before_the_system(resolver, run_all, function):
     assert caught.value.errno == socket.EAI_NONAME
 
 
+def test_names_beyond_ascii_are_written_as_idna_says(run_all):
+    given = {"fußball.example": "192.0.2.8", "fussball.example": "192.0.2.3"}
+    for idna, expected in ((2003, "192.0.2.3"), (2008, "192.0.2.8")):
+        own = given if idna == 2008 else {"fussball.example": "192.0.2.3"}
+        with gdns.Resolver(backend="libc", idna=idna, override=own) as made:
+            asked = [made.gethostbyname, lambda host: made.lookup(host)[0]]
+            asked += [lambda host: made.getaddrinfo(host, 80)[0][4][0]]
+            for function in asked:
+                assert run_all([lambda function=function: function("fußball.example")]) == [expected]
+
+
 def test_getaddrinfo_gives_an_overridden_host_as_the_other_backend_does(resolver, run_all, dns_server):
     given = {"api.example": ["192.0.2.10", "2001:db8::1"], ("api.example", 443): "192.0.2.11"}
     calls = [
@@ -544,5 +555,5 @@ def test_all_of_this_works_without_the_extensions():
         "('8.8.8.8',)",
         *["api.example ('127.0.0.1',)"] * 3,
         "0 0 {} {}",
-        "gdns.system",
+        "gdns.alone",
     ], done.stderr

@@ -204,8 +204,25 @@ def test_an_error_in_a_record_comes_with_the_record(line: str) -> None:
         Responder().zones.add(["example. A 192.0.2.1", line])
 
 
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("garbage", "there is no type"),
+        ("www.example. 60", "there is no type"),
+        ("www.example. FOO bar", "the type is wrong (DNS resource record type is unknown)"),
+        ("www.example 192.0.2.1", "the TTL is wrong (unknown unit '.')"),
+        ("www..example. A 192.0.2.1", "the name is wrong (A DNS label is empty)"),
+        ("www.example. MX mail", "the data for the type MX is wrong (expecting an integer)"),
+    ],
+)
+def test_an_error_in_a_record_says_which_part_is_wrong_and_how_one_is_written(line: str, wrong: str) -> None:
+    said = f"{line!r}: {wrong}; write it like 'www.example. 60 A 192.0.2.7'"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Responder().zones.add([line])
+
+
 def test_an_error_in_a_record_is_known_when_the_server_starts() -> None:
-    with pytest.raises(ValueError, match=r"'www\.example\. FOO bar': DNS resource record type is unknown"):
+    with pytest.raises(ValueError, match=r"'www\.example\. FOO bar': the type is wrong"):
         Server(["example. A 192.0.2.1", "www.example. FOO bar"]).start()
 
 
@@ -449,7 +466,7 @@ def test_any_bytes_are_answered_or_ignored(wire: bytes, has_question: bool) -> N
     responder.zones.add(["www.example. A 192.0.2.1", "*.example. CNAME www.example."])
     if has_question:
         wire = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00" + wire
-    for packet in responder.respond(wire, "udp", 5353):
+    for packet in responder.respond(wire, "udp", 5300):
         assert packet.wire[:2] == wire[:2]
         dns.message.from_wire(packet.wire)
 
@@ -462,7 +479,7 @@ def test_any_name_can_be_asked_for_and_is_logged_in_presentation_form(labels: li
     responder = Responder()
     responder.zones.add(["*.example. A 192.0.2.1"])
     asked = dns.message.make_query(name, "A")
-    (packet,) = responder.respond(asked.to_wire(), "udp", 5353)
+    (packet,) = responder.respond(asked.to_wire(), "udp", 5300)
     reply = dns.message.from_wire(packet.wire)
     assert asked.is_response(reply)
     # nothing is below a wildcard but what has been put there (RFC 4592, section 2.2.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -66,6 +67,43 @@ def test_it_ends_with_its_test():
 def test_the_fixtures_serve_each_test_anew(tmp_path):
     status, said = run_suite(tmp_path, SUITE)
     assert (status, "5 passed" in said) == (0, True), said
+
+
+FAILING = """
+import gdns
+from gdns.testing import Server
+
+def test_outside(dns_server, gdns_resolver):
+    dns_server.add("www.example. 60 A 192.0.2.7")
+    gdns_resolver.gethostbyname("www.example")
+    gdns_resolver.gethostbyname("api.nowhere")
+
+def test_wrapped(dns_server, gdns_resolver):
+    try:
+        gdns_resolver.gethostbyname("api.example")
+    except OSError as error:
+        raise RuntimeError("no api") from error
+
+def test_without_servers():
+    assert Server
+
+def test_closed(dns_server):
+    dns_server.close()
+    assert not "closed"
+"""
+
+
+def test_below_a_failed_test_stands_what_its_server_was_asked(tmp_path):
+    status, said = run_suite(tmp_path, FAILING)
+    assert (status, "3 failed, 1 passed" in said) == (1, True), said
+    told = [part.split("\n_____")[0] for part in said.split("gdns: what was asked ---")[1:]]
+    assert len(told) == 2, said
+    assert re.search(r"<Outcome api\.nowhere\. A: REFUSED from 127\.0\.0\.1:\d+ after", told[0]), said
+    assert re.search(r"127\.0\.0\.1:\d+ has seen \d+ queries; its zones: example\.\n", told[0]), said
+    assert told[0].count("\n  www.example. A\n") == 1
+    assert re.search(r"\n  api\.nowhere\. A, \d times: in none of its zones, so REFUSED but", told[0]), said
+    assert "<Outcome api.example. A: NXDOMAIN from " in told[1]
+    assert "\n  api.example. A" in told[1]
 
 
 BLOCKED = """

@@ -161,9 +161,9 @@ def test_all_threads_have_the_same_default_resolver(many_switches):
     program = """if True:
         import sys
         sys.setswitchinterval(1e-6)
-        import gdns.resolver, gdns.system
+        import gdns.alone, gdns.resolver
         from tests.threads.storm import together
-        for module in (gdns.resolver, gdns.system):
+        for module in (gdns.resolver, gdns.alone):
             made = []
             assert together(*[lambda: made.append(module.default_resolver())] * 16) == []
             print(len(made), len({id(resolver) for resolver in made}))

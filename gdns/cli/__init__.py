@@ -100,13 +100,33 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     if not words:
-        print(f"usage: {SYNOPSIS}\n       gdns --help", file=sys.stderr)
+        print(f"usage: {SYNOPSIS}\n       gdns --help\n\n{verbs_help()}", file=sys.stderr)
         return USAGE
     if words[0] in VERBS:
         return cast(Main, import_module(VERBS[words[0]].module).main)(words[1:])
     from gdns.cli import dig
 
-    return dig.main(words, verbs_help())
+    try:
+        status = dig.main(words, verbs_help())
+    except UsageError as error:
+        raise UsageError(f"{error}{_meant(words[0])}") from None
+    if status and (meant := _meant(words[0])):
+        print(f"gdns: {words[0]} was looked up as a name{meant}", file=sys.stderr)
+    return status
+
+
+def _meant(word: str) -> str:
+    """The verb that a first word of a look-up in vain may have been meant for, as the end of a sentence.
+
+    >>> _meant("docter")
+    '; did you mean the verb, gdns doctor?'
+    >>> _meant("www.example")
+    ''
+    """
+    from difflib import get_close_matches  # only needed once something went wrong
+
+    verbs = get_close_matches(word.lower(), VERBS, n=1, cutoff=0.75)
+    return f"; did you mean the verb, gdns {verbs[0]}?" if verbs else ""
 
 
 def verbs_help() -> str:

@@ -19,6 +19,7 @@ from gdns.cli.progress import INTERVAL, Progress, summary
 from gdns.cli.sink import Done, Sink, WriteError
 from gdns.cli.source import Line, Source
 from gdns.cli.usage import Parser, UsageError, count, seconds
+from gdns.rdtypes import A
 
 if TYPE_CHECKING:
     from gdns.hubs.protocol import Hub, Watch
@@ -37,9 +38,9 @@ fields, as the answers come. A line of FILE is a name, or a name and a type; emp
 with "#" are passed over.
 """
 EPILOG = """\
-exit status: 0 all was asked, whatever was answered; 1 some lines could not be asked; 2 usage; 3 no server
-answered any, or the results could not be written; 130 or 143 stopped by Ctrl-C or SIGTERM: what was resolved
-is written, and --resume goes on
+exit status: 0 all was asked, whatever was answered, and also where some questions got no answer; 1 some
+lines could not be asked; 2 usage; 3 no server answered any, or the results could not be written; 130 or 143
+stopped by Ctrl-C or SIGTERM: what was resolved is written, and --resume goes on
 """
 
 
@@ -162,7 +163,7 @@ class Asked(NamedTuple):
 def asked_by(line: Line, rdtypes: Mapping[str, int]) -> list[Asked]:
     """The questions of a line."""
     if line.problem:
-        return [Asked("A", 1, line.problem)]
+        return [Asked("A", A, line.problem)]
     if not line.rdtype:
         return [Asked(*item) for item in rdtypes.items()]
     from gdns._ndjson import rdtype_text
@@ -170,7 +171,7 @@ def asked_by(line: Line, rdtypes: Mapping[str, int]) -> list[Asked]:
 
     number = rdtype_of(line.rdtype)
     if not number:
-        return [Asked("A", 1, f"there is no record type {line.rdtype}")]
+        return [Asked("A", A, f"there is no record type {line.rdtype}")]
     return [Asked(rdtype_text(number), number)]
 
 
@@ -291,7 +292,7 @@ class Run:
             return
         if asked.problem:
             detail = self.complaints.add(line.number, f"{line.name}: {asked.problem}")
-            self.many.refuse(line.name, 1, detail)
+            self.many.refuse(line.name, A, detail)
         elif not self.many.put(line.name, line.name, asked.number):
             outcome = self.many.landed[-1].outcome
             assert outcome is not None
@@ -340,10 +341,13 @@ def conclude(
         say(f"stopped by {signal.Signals(stopped_by).name}; {how_to_go_on(options)}")
         return 128 + stopped_by
     asked = sum(counts.values()) - counts.get("ILLEGAL_INPUT", 0)
-    if asked and counts.get("TIMEOUT", 0) + counts.get("ERROR", 0) == asked:
+    unanswered = counts.get("TIMEOUT", 0) + counts.get("ERROR", 0)
+    if asked and unanswered == asked:
         todo = "check the servers with gdns doctor, or name others with @server"
         say(f"no server answered: {todo}{_then(options)}")
         return NO_SERVER
+    if unanswered:  # no failure of the run: among a million names, some servers are always silent
+        say(f"{unanswered:,} of these got no answer{_to_ask_again(options)}")
     return SOME_UNASKED if complaints.total else DONE
 
 
@@ -354,6 +358,12 @@ def how_to_go_on(options: Options) -> str:
     words = [word for word in options.words if word not in ("--resume", "--overwrite")]
     command = shlex.join(["gdns", "bulk", *words, "--resume"])
     return f"go on with the same names, and {command}" if options.file == "-" else f"go on with: {command}"
+
+
+def _to_ask_again(options: Options) -> str:
+    if options.output == "-":
+        return "; with --output FILE they could be asked for again by --resume --retry-failed"
+    return "; the same words with --resume --retry-failed ask for them again"
 
 
 def _then(options: Options) -> str:
@@ -435,7 +445,9 @@ def _rate(text: str) -> float:
 
 
 def _concurrency(text: str) -> int:
-    return _at_most(text, count(text), 60_000)
+    from gdns.many import MOST_CONCURRENCY
+
+    return _at_most(text, count(text), MOST_CONCURRENCY)
 
 
 def _jobs(text: str) -> int:

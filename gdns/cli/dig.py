@@ -106,7 +106,7 @@ def ask(
                 f"-b {source}: {error.strerror}; leave it out, or name one of this host"
             ) from None
     assert outcome is not None  # it goes with whatever a server was asked for
-    message = records.read_message(outcome.reply) if outcome.reply else None
+    message = records.whole_of(outcome.reply) if outcome.reply else None
     return Report(request, outcome, message, words)
 
 

@@ -7,10 +7,10 @@ import socket
 
 from gdns.cli.usage import UsageError
 from gdns.errors import ConfigError, GaiError
-from gdns.resolvconf import ResolvConf
-from gdns.servers import DNS_PORT, ServerAddress
+from gdns.resolvconf import DNS_PORT, ResolvConf
+from gdns.servers import ServerAddress
 
-FORMS = "@192.0.2.1, @192.0.2.1:5353, @[2001:db8::1]:5353, @ns.example or @ns.example#5353"
+FORMS = "@192.0.2.1, @192.0.2.1:5300, @[2001:db8::1]:5300, @ns.example or @ns.example#5300"
 
 
 def servers_for(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdns.cli.paint import Paint, paint_for, printable
 from gdns.cli.usage import Parser, UsageError, add_color, count
+from gdns.resolvconf import DNS_PORT
 
 if TYPE_CHECKING:
     from gdns.testing import LoggedQuery, Server
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 ENDED = 0  # exit status
 LOOK_EVERY = 0.05  # seconds between two looks at the log
 TOP = 5  # names in the summary
-DNS_PORT = 53
 
 
 class Zones(NamedTuple):
@@ -59,7 +59,7 @@ def main(words: Sequence[str]) -> int:
             raise UsageError(f"{error}; see docs/reference/testing.md") from None
         if options.resolv_conf:
             _write_resolv_conf(options.resolv_conf, server)
-        return _serve(server, options, zones, faults, paint_for(options.color, sys.stdout))
+        return _serve(server, options, faults, paint_for(options.color, sys.stdout))
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def server_started(server: Server, options: Any) -> Iterator[Server]:
     except OSError as error:
         at = f"port {options.port} of {options.host}"
         todo = {
-            errno.EACCES: "only root may have it: choose --port 5353, or leave --port out for any free one",
+            errno.EACCES: "only root may have it: choose --port 5300, or leave --port out for any free one",
             errno.EADDRINUSE: "another program has it: choose another --port, or leave it out",
             errno.EADDRNOTAVAIL: "that is no address of this host: choose another --host",
         }.get(error.errno or 0, "choose another --port or --host")
@@ -178,9 +178,11 @@ def _lines(records: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 def _write_resolv_conf(path: str, server: Server) -> None:
     """Let other programs find the server: resolv.conf(5) knows no port, so a line says where it is."""
-    text = f"# of gdns serve, at {server.address}\nnameserver {server.host}\noptions timeout:1 attempts:2\n"
+    from gdns.testing.wholesystem import resolv_conf
+
+    text = resolv_conf(server.host, (), ("timeout:1", "attempts:2"))
     try:
-        Path(path).write_text(text)
+        Path(path).write_text(f"# of gdns serve, at {server.address}\n{text}")
     except OSError as error:
         raise UsageError(f"--resolv-conf {path}: {error.strerror}; name a file that can be written") from None
 
@@ -188,13 +190,13 @@ def _write_resolv_conf(path: str, server: Server) -> None:
 # --- serving
 
 
-def _serve(server: Server, options: Any, zones: Zones, faults: Sequence[Any], paint: Paint) -> int:
-    _say_how(server, options, zones, faults, paint)
+def _serve(server: Server, options: Any, faults: Sequence[Any], paint: Paint) -> int:
     seen = 0
     kinds: Counter[tuple[str, str]] = Counter()
     transports: Counter[str] = Counter()
     with _interruptible():
         try:
+            _say_how(server, options, faults, paint)  # whoever has read it may send SIGTERM
             while options.count is None or seen < options.count:
                 for query in _news(server, seen):
                     seen += 1
@@ -213,7 +215,7 @@ def _serve(server: Server, options: Any, zones: Zones, faults: Sequence[Any], pa
     return ENDED
 
 
-def _say_how(server: Server, options: Any, zones: Zones, faults: Sequence[Any], paint: Paint) -> None:
+def _say_how(server: Server, options: Any, faults: Sequence[Any], paint: Paint) -> None:
     names = [name for name, rdtype, _ in server.rrsets if rdtype in ("A", "AAAA")]
     name = names[0].replace("*", "any") if names else "www.example."
     print(paint("good", f"serving at {server.address}, UDP and TCP") + "; Ctrl-C ends it")

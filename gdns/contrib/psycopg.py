@@ -74,7 +74,7 @@ def patch_psycopg() -> Switch:
                 Place(kind, "connect", classmethod(_connecting(vars(kind)["connect"].__func__, error, 1)))
             )
     if not places:
-        raise ImportError("neither psycopg2 nor psycopg is installed")
+        raise ImportError("neither psycopg nor psycopg2 is installed: pip install psycopg, or psycopg2")
     return Switch(places)
 
 

@@ -15,6 +15,8 @@ from eventlet import hubs as eventlet_hubs
 from eventlet import patcher
 from greenlet import GreenletExit, greenlet
 
+from gdns.threads import main_greenlet
+
 if TYPE_CHECKING:
     from eventlet.hubs.hub import BaseHub, FdListener
     from eventlet.hubs.timer import Timer
@@ -95,10 +97,7 @@ class EventletHub:
             raise error
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             # Let out of here it would end the loop in the midst of its turn, and asyncio's for good.
-            main = self._hub.greenlet
-            while main.parent is not None:
-                main = main.parent
-            main.throw(type(error), error, error.__traceback__)
+            main_greenlet(self._hub.greenlet).throw(type(error), error, error.__traceback__)
         else:
             self._hub.squelch_generic_exception((type(error), error, error.__traceback__))
 

@@ -20,7 +20,7 @@ from gdns.descriptors import READABLE, make_set
 from gdns.hubs.task import Task, join
 from gdns.hubs.waiter import Waiter
 from gdns.logs import ERROR, log
-from gdns.threads import local_base
+from gdns.threads import local_base, main_greenlet
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class NativeHub:
     def __init__(self) -> None:
         """Make a hub for the calling thread. Raises OSError where no fd is free."""
         self._set = make_set()
-        self.greenlet = Greenlet(self._run, _main_greenlet())
+        self.greenlet = Greenlet(self._run, main_greenlet(getcurrent()))
         self.switch: Callable[[], object] = self.greenlet.switch
         self.closed = False
         self._started: dict[int, NativeWatch] = {}
@@ -183,7 +183,7 @@ class NativeHub:
     def _after_fork(self) -> None:
         """In the child: let go of the set, which is still the parent's too."""
         self._set.close()
-        if self.greenlet.parent is not _main_greenlet():  # its thread was not taken along
+        if self.greenlet.parent is not main_greenlet(getcurrent()):  # its thread was not taken along
             self.closed = True
         if self.closed:
             return
@@ -258,13 +258,6 @@ class ThisThread(local_base()):  # type: ignore[misc]
 
     hub: NativeHub | None = None
     closer: Closer | None = None
-
-
-def _main_greenlet() -> Greenlet:
-    current = getcurrent()
-    while current.parent is not None:
-        current = current.parent
-    return current
 
 
 def _after_fork() -> None:

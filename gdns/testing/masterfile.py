@@ -13,7 +13,7 @@ import dns.tokenizer
 import dns.ttl
 import dns.zone
 
-from gdns.testing.sources import DEFAULT_TTL
+from gdns.testing.sources import DEFAULT_TTL, EXAMPLE
 
 
 class Record(NamedTuple):
@@ -47,21 +47,27 @@ def read_line(line: str, origin: dns.name.Name = dns.name.root) -> Record | None
     """A record: owner, TTL (else 300 seconds) and class in any order or not at all, type, data.
 
     Names without a final dot lie below `origin`, which `@` stands for. None for an empty line or a
-    comment. Raises ValueError with the line and dnspython's text.
+    comment. Raises ValueError with the line, which part of it is wrong, and dnspython's text.
     """
     tokens = dns.tokenizer.Tokenizer(line)
+    word, part = line, "name"
     try:
         owner = tokens.get()
         if owner.is_eol_or_eof():
             return None
         name = tokens.as_name(owner, origin)
         ttl = DEFAULT_TTL
-        while (word := tokens.get_string())[:1].isdigit() or word.upper() == "IN":
+        part = "TTL"
+        while (word := tokens.get().value)[:1].isdigit() or word.upper() == "IN":
             if word[:1].isdigit():
                 ttl = dns.ttl.from_text(word)
-        return Record(name, ttl, dns.rdata.from_text("IN", word, tokens, origin, relativize=False))
+        part = "type"
+        rdtype = dns.rdatatype.from_text(word)
+        part = f"data for the type {word}"
+        return Record(name, ttl, dns.rdata.from_text("IN", rdtype, tokens, origin, relativize=False))
     except (dns.exception.DNSException, ValueError) as error:
-        raise ValueError(f"{line!r}: {error}") from None
+        what = f"the {part} is wrong ({str(error).rstrip('.')})" if word.strip() else "there is no type"
+        raise ValueError(f"{line!r}: {what}; write it like {EXAMPLE!r}") from None
 
 
 def read_name(text: str) -> dns.name.Name:

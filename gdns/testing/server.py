@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 
+from gdns.resolvconf import DNS_PORT
 from gdns.testing.clock import FakeClock
 from gdns.testing.faults import Fault, as_json, check_seconds
 from gdns.testing.link import Link
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from gdns.testing.inside import InHub, InThread
 
 POLL = 0.001  # seconds between two looks at the log
-DNS_PORT = 53
 
 Mode = Literal["process", "thread", "hub"]
 
@@ -223,7 +223,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Host and port, as in "127.0.0.1:5353" and "[::1]:5353"."""
+        """Host and port, as in "127.0.0.1:5300" and "[::1]:5300"."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
@@ -275,8 +275,8 @@ class Server:
     def add(self, *records: str) -> None:
         """Add records, each a line such as "www.example. 60 A 192.0.2.7".
 
-        A record in no zone founds one at its top label. Raises ValueError with dnspython's words for a record
-        that cannot be read; none is added then.
+        A record in no zone founds one at its top label. Raises ValueError for a record that cannot be
+        read, with the part of it that is wrong; none is added then.
         """
         self._ask("add", lines=record_lines(records))
 

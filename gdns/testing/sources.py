@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 DEFAULT_TTL = 300
+EXAMPLE = "www.example. 60 A 192.0.2.7"  # of a record, for messages
 
 Values = str | Iterable[str] | tuple[int, str | Iterable[str]]
 """Data in master file form: one, several, or either after a TTL in seconds."""
@@ -47,7 +48,7 @@ def record_lines(lines: Iterable[str]) -> list[str]:
     lines = list(lines)
     for line in lines:
         if not isinstance(line, str):
-            raise TypeError(f"a record is a str such as 'www.example. 60 A 192.0.2.7', not {line!r}")
+            raise TypeError(f"a record is a str such as {EXAMPLE!r}, not {line!r}")
         if "\n" in line:
             raise ValueError(f"a record is one line, which {line!r} is not")
     return lines
