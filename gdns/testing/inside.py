@@ -6,6 +6,7 @@ import os
 from _socket import socket, socketpair
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from weakref import WeakSet
 
 from gdns.hubs import Hub, Waiter  # whose handlers of forks have to come before ours
@@ -113,7 +114,8 @@ class InThread:
         """End the thread, once its handler has returned; safe to call twice."""
         if self._bell is not None:
             self._is_wanted = False
-            self._bell.send(b"!")
+            with suppress(BrokenPipeError):  # the thread may have seen it already, and have ended
+                self._bell.send(b"!")
             if _get_ident() != self._thread:
                 self._ended.acquire(timeout=_PATIENCE)
             self._bell.close()
