@@ -151,7 +151,7 @@ import os
 hub = NativeHub.of_this_thread()
 stub = make()
 from gdns import resolver
-resolver._stubs.add(stub)
+resolver.all_stubs.add(stub)
 task = hub.spawn(lambda: libc.call(stub, None, time.sleep, 0.2) or "slept")
 hub.sleep(0.01)
 child = os.fork()
