@@ -4,6 +4,7 @@ import os
 import sys
 
 from Cython.Build import cythonize
+from Cython.Compiler import Options
 from setuptools import Extension, setup
 
 # Elsewhere, or where it is asked for, gdns is installed without them: the system resolves
@@ -79,6 +80,9 @@ MODULES = (
     "_datagram",
     "_ndjson",
 )
+
+# Cython allows this mark for classes in its own syntax alone, though it means the same for ours
+Options.directive_scopes["no_gc"] += ("class",)
 
 jobs = os.cpu_count() or 1
 setup(

@@ -7,13 +7,11 @@ from gdns._dicts cimport value_of
 from gdns._wire cimport Question, Reply
 from gdns.outcome cimport Outcome
 
-@cython.no_gc
 cdef class Lease:
     cdef public object key
     cdef public double expires_at
     cdef public long hits
 
-@cython.no_gc  # nothing in it leads back to it
 @cython.final
 cdef class Entry:
     cdef public Outcome outcome

@@ -14,6 +14,11 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+try:
+    import cython
+except ImportError:  # compiled, it is not asked for
+    from gdns import uncompiled as cython
+
 from gdns._clock import now_by
 from gdns._dicts import value_of
 from gdns.outcome import ANSWER, FAILED, NODATA, NXDOMAIN, REFUSED, SERVFAIL, Outcome, Status
@@ -59,6 +64,8 @@ class Dumped(NamedTuple):
     hits: int
 
 
+@cython.cclass
+@cython.no_gc
 class Entry:
     """An outcome with the times of its life, on the cache's clock."""
 
@@ -85,6 +92,8 @@ class Entry:
     lease: Lease | None
 
 
+@cython.cclass
+@cython.no_gc
 class Lease:
     """What those hold who keep something made of an entry: until when it may be used.
 

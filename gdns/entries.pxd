@@ -2,7 +2,6 @@
 
 cimport cython
 
-@cython.no_gc  # nothing in it leads back to it
 cdef class HostEntry:
     cdef public tuple addresses
     cdef public object origin

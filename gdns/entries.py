@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+try:
+    import cython
+except ImportError:  # compiled, it is not asked for
+    from gdns import uncompiled as cython
+
 from gdns.errors import HOST_NOT_FOUND
 from gdns.names import is_hostname
 from gdns.nsswitch import Status
@@ -14,6 +19,8 @@ if TYPE_CHECKING:
     from gdns.hosts import Hit
 
 
+@cython.cclass
+@cython.no_gc
 class HostEntry:
     """Addresses with their names, or the names of one address.
 

@@ -66,6 +66,8 @@ cdef class Both:
 @cython.final
 cdef class Alarm:
     cdef public Waiter waiter
+    cdef public dict slot
+    cpdef cancel(self)
 
 @cython.final
 cdef class Refill:

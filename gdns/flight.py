@@ -152,10 +152,16 @@ class Both:
 class Alarm:
     """The end of one caller's own patience, where that is shorter than the flight's."""
 
-    __slots__ = ("waiter",)
+    __slots__ = ("waiter", "slot")
 
     def __init__(self, waiter: Waiter) -> None:
         self.waiter = waiter
+        self.slot: Slot | None = None  # where it waits to fall due
+
+    def cancel(self) -> None:
+        """Let it not fall due; safe when it has."""
+        if self.slot is not None:
+            self.slot.pop(self, None)
 
 
 class Refill:

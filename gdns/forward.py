@@ -27,17 +27,35 @@ def find(
 
     No policy has seen them yet.
     """
+    # what lies on the stack while a greenlet waits is copied twice: all else is in functions of its own
+    if flags:
+        return _find_as_told(nss, name, family, flags, ends_at, port)
+    itself = _address_itself(name, family, 0)
+    return nss.host_addresses(name, family, ends_at, port) if itself is None else itself
+
+
+def _address_itself(name: str, family: int, flags: int) -> HostEntry | Failure | None:
+    """The address that a host is; None for a name."""
+    if ":" not in name and not "0" <= name[:1] <= "9":
+        return None
+    literal = parse_literal(name, family, flags & AI_V4MAPPED != 0)
+    if isinstance(literal, Literal):
+        scope = f"%{literal.scope_id}" if literal.scope_id else ""
+        return HostEntry((literal.address + scope,), name)
+    if literal is not None:
+        return Failure(EAI_ADDRFAMILY if literal is LiteralError.FAMILY else EAI_NONAME)
+    return None
+
+
+def _find_as_told(
+    nss: Nss, name: str, family: int, flags: int, ends_at: float | None, port: int
+) -> HostEntry | Failure | Foreign:
+    """As `find`, with flags of getaddrinfo(3)."""
     if flags & AI_IDN and not name.isascii():
         return Foreign(f"AI_IDN encodes {name!r} as the locale says")
-    if ":" in name or "0" <= name[:1] <= "9":
-        literal = parse_literal(name, family, flags & AI_V4MAPPED != 0)
-        if isinstance(literal, Literal):
-            scope = f"%{literal.scope_id}" if literal.scope_id else ""
-            return HostEntry((literal.address + scope,), name)
-        if literal is not None:
-            return Failure(EAI_ADDRFAMILY if literal is LiteralError.FAMILY else EAI_NONAME)
-    if not flags:
-        return nss.host_addresses(name, family, ends_at, port)
+    itself = _address_itself(name, family, flags)
+    if itself is not None:
+        return itself
     if flags & AI_NUMERICHOST:
         return Failure(EAI_NONAME)
     found = nss.host_addresses(
@@ -89,22 +107,33 @@ def first_address(
         addresses = ("255.255.255.255",)
     else:
         found = find(nss, name, family, 0, ends_at)
-        if isinstance(found, Foreign):
-            infos = nss.ask_system(ends_at, _socket.getaddrinfo, os.fsencode(name), None, family)
-            addresses = tuple([str(info[4][0]) for info in infos])
-        elif isinstance(found, Failure):
-            raise gai_error(found)
-        else:
-            if policy is not None:
-                found = approved_entry(policy, name, found)
-            address = nss.ordered(found)[0]
-            if kept_for is not None and nss.is_lasting(found):
-                is_ordered = len(found.addresses) > 1
-                nss.keep(
-                    kept_for, None, GETHOSTBYNAME, name, family, found, address, is_ordered, ADDRESS_OCTETS
-                )
-            return address
+        return _first_of(nss, name, family, ends_at, policy, kept_for, found)
     return addresses[0] if policy is None else approved(policy, name, addresses)[0]
+
+
+def _first_of(
+    nss: Nss,
+    name: str,
+    family: int,
+    ends_at: float | None,
+    policy: AddressPolicy | None,
+    kept_for: object,
+    found: HostEntry | Failure | Foreign,
+) -> str:
+    """As `first_address`, of what was found."""
+    if isinstance(found, Failure):
+        raise gai_error(found)
+    if isinstance(found, Foreign):
+        infos = nss.ask_system(ends_at, _socket.getaddrinfo, os.fsencode(name), None, family)
+        addresses = tuple([str(info[4][0]) for info in infos])
+        return addresses[0] if policy is None else approved(policy, name, addresses)[0]
+    if policy is not None:
+        found = approved_entry(policy, name, found)
+    address = nss.ordered(found)[0]
+    if kept_for is not None and nss.is_lasting(found):
+        is_ordered = len(found.addresses) > 1
+        nss.keep(kept_for, None, GETHOSTBYNAME, name, family, found, address, is_ordered, ADDRESS_OCTETS)
+    return address
 
 
 def approved_entry(policy: AddressPolicy, host: str | None, found: HostEntry) -> HostEntry:

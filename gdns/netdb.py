@@ -151,6 +151,20 @@ def getaddrinfo(
         found: HostEntry | Failure | Foreign = _this_host(asked_for, wish.flags)
     else:
         found = find(nss, name, asked_for, wish.flags, ends_at, ends[0][2])
+    return _rows_of(nss, host, port, name, asked_for, wish, ends_at, found)
+
+
+def _rows_of(
+    nss: Nss,
+    host: bytes | str | None,
+    port: bytes | str | int | None,
+    name: str | None,
+    asked_for: int,
+    wish: _Wish,
+    ends_at: float | None,
+    found: HostEntry | Failure | Foreign,
+) -> list[AddrInfo]:
+    """As `getaddrinfo`, of what was found."""
     if isinstance(found, Foreign):
         hints = wish.hints._replace(family=asked_for)
         infos = nss.ask_system(ends_at, _socket.getaddrinfo, host, port, *hints)
@@ -166,7 +180,8 @@ def getaddrinfo(
         if not addresses:
             raise GaiError(EAI_NONAME)
         addresses = nss.ordered(found)
-    infos = rows(addresses, ends)
+    assert isinstance(wish.ends, tuple)
+    infos = rows(addresses, wish.ends)
     if wish.flags & _AI_CANONNAME:
         canonical_name = _as_utf8(found.names()[0])
         infos[0] = (*infos[0][:3], canonical_name, infos[0][4])
@@ -174,7 +189,7 @@ def getaddrinfo(
         nss.keep(
             host,
             port,
-            key,
+            wish.key,
             name,
             asked_for,
             found,
@@ -197,6 +212,18 @@ def lookup(nss: Nss, host: str, family: int = 0, lifetime: float | None = None) 
         raise GaiError(EAI_FAMILY)
     ends_at = nss.ends_at(lifetime)
     found = find(nss, name, family, 0, ends_at)
+    return _addresses_of(nss, host, name, family, ends_at, found)
+
+
+def _addresses_of(
+    nss: Nss,
+    host: str,
+    name: str,
+    family: int,
+    ends_at: float | None,
+    found: HostEntry | Failure | Foreign,
+) -> tuple[str, ...]:
+    """As `lookup`, of what was found."""
     if isinstance(found, HostEntry):
         if nss.policy is not None:
             found = approved_entry(nss.policy, name, found)

@@ -45,6 +45,7 @@ cdef class Nss:
     cpdef keep(
         self, host, port, long long key, str name, int family, HostEntry found, result, bint is_ordered, long octets
     )
+    cdef _nothing(self, str name, int family, tuple misses, bint is_plain)
     @cython.locals(is_ordinary_name=bint)
     cdef _find(self, Step step, str name, int family, bint is_checked, ends_at)
 

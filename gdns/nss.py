@@ -250,8 +250,12 @@ class Nss:
             misses += (result,)
             if step.actions[result.status] is RETURN:
                 break
-        if found is not None:
-            return found
+        return self._nothing(name, family, misses, is_plain) if found is None else found
+
+    def _nothing(
+        self, name: str, family: int, misses: tuple[Miss, ...], is_plain: bool
+    ) -> HostEntry | Failure:
+        """What is left to say where no source knows a name."""
         if special_use(name) is SpecialUse.LOOPBACK:
             if self._hosts.addresses(name) is None:
                 return HostEntry(LOOPBACK[family], name)

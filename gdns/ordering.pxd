@@ -18,7 +18,6 @@ cdef class _Traits:
     cdef long precedence
     cdef long scope
 
-@cython.no_gc
 cdef class _Origin:
     cdef object source
     cdef Address address

@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from socket import inet_aton
 from typing import NamedTuple
 
+try:
+    import cython
+except ImportError:  # compiled, it is not asked for
+    from gdns import uncompiled as cython
+
 from gdns._addresses import Address, distance, parse
 from gdns.gaiconf import GaiConf, Prefix
 
@@ -46,6 +51,8 @@ class _Traits:
         self.scope = scope
 
 
+@cython.cclass
+@cython.no_gc
 class _Origin:
     """A source address as destinations are rated by it."""
 

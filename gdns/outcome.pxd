@@ -5,7 +5,6 @@ cimport cython
 from gdns._wire cimport Question, Reply
 
 @cython.final
-@cython.no_gc  # nothing in it leads back to it
 @cython.freelist(64)
 cdef class Outcome:
     cdef public Question question

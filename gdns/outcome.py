@@ -5,6 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+try:
+    import cython
+except ImportError:  # compiled, it is not asked for
+    from gdns import uncompiled as cython
+
 from gdns.rdtypes import short_text
 
 if TYPE_CHECKING:
@@ -73,6 +78,8 @@ _SLOTS = (
 )
 
 
+@cython.cclass
+@cython.no_gc
 class Outcome:
     """What one question brought.
 

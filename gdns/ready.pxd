@@ -17,7 +17,6 @@ cpdef long port_key(port) except? -100
 @cython.locals(octets=long)
 cdef long _octets_of(Ready ready) except -1
 
-@cython.no_gc  # nothing in it leads back to it
 cdef class Ready:
     cdef public long port
     cdef public long long key

@@ -9,6 +9,11 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+try:
+    import cython
+except ImportError:  # compiled, it is not asked for
+    from gdns import uncompiled as cython
+
 from gdns._clock import now_by
 from gdns.cache import Lease
 
@@ -63,6 +68,8 @@ def lookup_key(family: int) -> int:
     return _LOOKUP - family
 
 
+@cython.cclass
+@cython.no_gc
 class Ready:
     """One result, and what it stands on.
 

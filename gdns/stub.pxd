@@ -7,7 +7,7 @@ from gdns._clock cimport monotonic
 from gdns._wire cimport Question, Reply
 from gdns.cache cimport Cache, Entry
 from gdns.counters cimport Counters
-from gdns.flight cimport Ask, Both, Crowd, Flight, Probe, Queued, new_flight
+from gdns.flight cimport Alarm, Ask, Both, Crowd, Flight, Probe, Queued, new_flight
 from gdns.hooks cimport Hooks
 from gdns.hubs.waiter cimport Waiter, waiter_of
 from gdns.outcome cimport Outcome, ended
@@ -48,7 +48,7 @@ cdef class Stub(Turns):
     cdef Outcome _settle(self, Question question, Flight flight, Outcome stale, double began, lifetime)
     @cython.locals(flight=Flight)
     cdef _refresh(self, Question question, int wishes)
-    @cython.locals(slot=dict)
+    @cython.locals(alarm=Alarm)
     cdef _wait(self, Waiter waiter, wakes, caller, bint is_on_hub, lifetime, Flight one, Flight two)
     cdef _impatient(self, Flight flight)
     @cython.locals(known=Outcome, flight=Flight, group=Group, server=Server, plan=tuple, now=double)

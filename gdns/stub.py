@@ -230,16 +230,15 @@ class Stub(Turns):
         one.waiters.append(wakes)
         if two is not None:
             two.waiters.append(wakes)
-        alarm = slot = None
+        alarm = None
         try:
             if lifetime is not None:
-                alarm = Alarm(waiter)
-                slot = self._put_due(alarm, monotonic() + lifetime)
+                alarm = self._alarm(waiter, lifetime)
             waiter.wait_as(caller)
         finally:
             waiter.detach()
-            if slot is not None and alarm is not None:
-                slot.pop(alarm, None)
+            if alarm is not None:
+                alarm.cancel()
             if one.outcome is None:
                 one.waiters.remove(wakes)  # it goes on for the others, and may still feed the cache
             if two is not None and two.outcome is None:
@@ -909,7 +908,7 @@ class Stub(Turns):
         for slot in due.pop(inf):
             for item, due_at in slot.items():
                 if isinstance(item, Alarm):
-                    self._due.put(item, due_at)  # callers' patience ends when it would have
+                    item.slot = self._due.put(item, due_at)  # callers' patience ends when it would have
         for server in self.servers.all:
             server.in_flight = server.unheard = server.unheard_before = 0
             server.queue.clear()

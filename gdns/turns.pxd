@@ -54,6 +54,8 @@ cdef class Turns:
     @cython.locals(lane=AresLane, attempt=Try, woken=Waiter, now=double, ends_at=double, is_on_hub=bint)
     cdef _deliver(self)
     cdef dict _put_due(self, item, double due_at)
+    @cython.locals(alarm=Alarm)
+    cdef Alarm _alarm(self, Waiter waiter, double seconds)
     @cython.locals(next_at=double)
     cdef _arm(self)
     cdef _start(self)

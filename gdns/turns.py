@@ -255,6 +255,12 @@ class Turns:
             self._arm()
         return slot
 
+    def _alarm(self, waiter: Waiter, seconds: float) -> Alarm:
+        """Wake who waits after so many seconds, unless it is cancelled."""
+        alarm = Alarm(waiter)
+        alarm.slot = self._put_due(alarm, monotonic() + seconds)
+        return alarm
+
     def _arm(self) -> None:
         """Set the one timer to the earliest moment at which anything falls due."""
         next_at = self._due.next_at() if self._is_busy() else inf
@@ -357,19 +363,18 @@ class Turns:
 
         It also ends after `lifetime` seconds, and when the stub is closed.
         """
-        alarm = slot = None
+        alarm = None
         self._guests.add(guest)
         try:
             if not self._is_watching:
                 self._start()
             if lifetime is not None:
-                alarm = Alarm(guest)
-                slot = self._put_due(alarm, monotonic() + lifetime)
+                alarm = self._alarm(guest, lifetime)
             guest.park()
         finally:
             self._guests.discard(guest)
-            if slot is not None and alarm is not None:
-                slot.pop(alarm, None)
+            if alarm is not None:
+                alarm.cancel()
             if self._is_watching and not self._is_delivering and not self._is_busy():
                 self._rest()
 

@@ -46,6 +46,7 @@ LAYERS = (
         "services",
         "switch",
         "threads",
+        "uncompiled",
         "hooks",
     },
     # engine
