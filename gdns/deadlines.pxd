@@ -8,6 +8,7 @@ cdef class Deadlines:
     cdef double _tick
     cdef double _ticks
     cdef dict _slot
+    cdef object _moment
     @cython.locals(tick=double)
     cpdef dict put(self, object item, double due_at)
     @cython.locals(slot=dict)

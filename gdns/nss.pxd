@@ -46,8 +46,10 @@ cdef class Nss:
         self, host, port, long long key, str name, int family, HostEntry found, result, bint is_ordered, long octets
     )
     cdef _nothing(self, str name, int family, tuple misses, bint is_plain)
-    @cython.locals(is_ordinary_name=bint)
     cdef _find(self, Step step, str name, int family, bint is_checked, ends_at)
+    cdef _find_in_files(self, str name, int family)
+    @cython.locals(is_ordinary_name=bint)
+    cdef _find_elsewhere(self, Step step, str name, int family, bint is_checked, ends_at)
 
 cdef int _SUCCESS
 cdef int _UNAVAIL

@@ -269,12 +269,25 @@ class Nss:
     ) -> HostEntry | Miss | Foreign:
         """Ask one source. `is_checked` says that it is asked for names of hosts only."""
         if step.source is FILES:
-            hit = self._hosts.addresses(name, family)
-            if hit is not None:
-                return HostEntry(hit.addresses, hit)
-            if not self._hosts.is_missing:
-                return _NOT_FOUND
-            return _NO_FILE if family == _ANY_FAMILY else _NO_FILE_UNSAID
+            return self._find_in_files(name, family)
+        if step.source is DNS and step.is_dns and is_ordinary(name) and not self._has_aliases:
+            if family == _ANY_FAMILY:
+                return self._dns.addresses(name, ends_at)
+            return self._dns.addresses_of_family(name, family == _IPV6, ends_at)
+        return self._find_elsewhere(step, name, family, is_checked, ends_at)
+
+    def _find_in_files(self, name: str, family: int) -> HostEntry | Miss:
+        hit = self._hosts.addresses(name, family)
+        if hit is not None:
+            return HostEntry(hit.addresses, hit)
+        if not self._hosts.is_missing:
+            return _NOT_FOUND
+        return _NO_FILE if family == _ANY_FAMILY else _NO_FILE_UNSAID
+
+    def _find_elsewhere(
+        self, step: Step, name: str, family: int, is_checked: bool, ends_at: float | None
+    ) -> HostEntry | Miss | Foreign:
+        """As `_find`, for names and sources of all kinds."""
         if not name:
             return Foreign("only the system knows what its search list makes of no name at all")
         is_ordinary_name = is_ordinary(name)
