@@ -15,8 +15,8 @@ class Deadlines:
     """Items by the moment they fall due, in slots of 1/256 s.
 
     Nearly every item of a resolver is taken out long before it is due. Putting in and taking out are
-    therefore dict operations; only a slot, shared by all that fall due within 4 ms, enters the heap. With each
-    item a slot has the moment in its middle: one number for all of them.
+    therefore dict operations; only a slot, shared by all that fall due within 4 ms, enters the heap. With
+    each item a slot has the moment in its middle: one number for all of them.
 
     >>> due = Deadlines()
     >>> slot = due.put("tea", 1.0)
