@@ -356,17 +356,17 @@ def test_an_outcome_says_where_it_came_from(make_stub, dns_server, clock):
     dns_server.add("www.example. 60 A 192.0.2.7")
     stub = make_stub(stale_for=3600.0, timeout=0.05, attempts=1)
     shown = [repr(stub.query(question())), repr(stub.query(question()))]
-    clock.now += 61
+    clock.advance(61)
     dns_server.fault(None, silent())
     shown += [repr(stub.query(question())), repr(stub.query(question("other.example."), lifetime=0.01))]
-    where = re.escape(f"www.example. type 1: answer from {dns_server.address}")
+    where = re.escape(f"www.example. A: answer from {dns_server.address}")
     for text, pattern in zip(
         shown,
         (
             rf"<Outcome {where} after 0\.\d+ s and 1 attempt>",
             rf"<Outcome {where} from the cache, 0\.\d+ s old>",
             rf"<Outcome {where} from the cache, 61\.\d+ s old, stale>",
-            r"<Outcome other\.example\. type 1: timeout .* and 1 attempt \(the caller's lifetime ended\)>",
+            r"<Outcome other\.example\. A: timeout .* and 1 attempt \(the caller's lifetime ended\)>",
         ),
         strict=True,
     ):

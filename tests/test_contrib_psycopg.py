@@ -109,5 +109,5 @@ def test_the_one_that_is_installed_is_patched(monkeypatch):
 def test_patching_where_neither_is_installed_says_so(monkeypatch):
     for module in ("psycopg", "psycopg2"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match="neither psycopg2 nor psycopg is installed"):
+    with pytest.raises(ImportError, match="neither psycopg nor psycopg2 is installed"):
         patch_psycopg()
