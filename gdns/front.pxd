@@ -24,4 +24,4 @@ cdef class Front:
     @cython.locals(results=Results, system=System)
     cdef _ready(self, Here here, double now, host, long port, long long key)
     @cython.locals(engine=Engine, system=System)
-    cdef Engine _engine(self, Here here, double now)
+    cpdef Engine engine(self, Here here, double now)

@@ -41,7 +41,7 @@ class Front:
             if rows is not None:
                 audit("socket.getaddrinfo", host, port, family, socktype, proto)
                 return rows[:]
-        engine = self._engine(here, now)
+        engine = self.engine(here, now)
         if engine is None:
             return None
         return netdb.getaddrinfo(engine.nss, host, port, family, socktype, proto, flags)
@@ -54,7 +54,7 @@ class Front:
         if address is not None:
             audit("socket.gethostbyname", host)
             return address
-        engine = self._engine(here, now)
+        engine = self.engine(here, now)
         return None if engine is None else netdb.gethostbyname(engine.nss, host)
 
     def lookup(self, host: Any, family: int, lifetime: float | None) -> tuple[str, ...] | None:
@@ -65,7 +65,7 @@ class Front:
             addresses: tuple[str, ...] | None = self._ready(here, now, host, NO_PORT, lookup_key(family))
             if addresses is not None:
                 return addresses
-        engine = self._engine(here, now)
+        engine = self.engine(here, now)
         return None if engine is None else netdb.lookup(engine.nss, host, family, lifetime)
 
     def _ready(self, here: Here, now: float, host: object, port: int, key: int) -> Any:
@@ -80,7 +80,7 @@ class Front:
             now = now_by(results.clock)
         return results.find(host, port, key, now)
 
-    def _engine(self, here: Here, now: float) -> Engine | None:
+    def engine(self, here: Here, now: float) -> Engine | None:
         """The engine of this thread, if all that it was made of is still so."""
         system = self.system
         engine = here.engine

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from weakref import WeakSet
 
 from gdns import hubs, netdb
+from gdns._clock import now_by
 from gdns._wire import Question
 from gdns.approval import AddressPolicy, check_policy
 from gdns.arguments import c_int
@@ -474,18 +475,13 @@ class Resolver:
 
     def _engine(self) -> Engine:
         """The engine of the calling thread's hub, made anew when the system's settings have changed."""
-        hub = hubs.current(self._hub)
-        system = self._system.current()
-        engine: Engine | None = self._local.here.engine
-        if (
-            engine is not None
-            and engine.hub is hub
-            and engine.system is system
-            and engine.upstreams is self._shared.upstreams
-        ):
+        self._system.current()
+        here: Here = self._local.here
+        engine = self._front.engine(here, now_by(self._system.clock))
+        if engine is not None:
             return engine
         with self._shared.lock:
-            return self._renew(engine, hub)
+            return self._renew(here.engine, hubs.current(self._hub))
 
     def _engine_with_records(self) -> Engine:
         """The engine, once what `resolve` needs is loaded.
