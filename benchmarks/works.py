@@ -112,8 +112,12 @@ class Plan:
     only: str = ""
 
     def names(self, client: Client, in_flight: int) -> int:
-        """How many look-ups: what takes about `seconds`, but enough to have `in_flight` for a while."""
-        least = max(20, in_flight * (2 if in_flight >= 10_000 or client.cost > 500 else 3))
+        """How many look-ups: what takes about `seconds`, but enough to have `in_flight` for a while.
+
+        Each worker makes ten or more, however many workers there are: making a greenlet costs as much as two
+        look-ups, and would be taken for what many in flight cost.
+        """
+        least = max(20, in_flight * (2 if client.cost > 500 else 10))
         most = 2_000 if in_flight == 1 else 20_000  # one at a time takes its time by the clock
         return max(least, min(most, int(self.seconds * 1e6 / client.cost)))
 
