@@ -10,8 +10,9 @@ is not plain from the beginning. Tries, ledger, drops and rules are those of the
 cannot tell which lane an answer came by.
 
 Servers on loopback share ports: nobody can spoof from outside, and each holds as many questions as its
-buffer holds replies. To all others a port is opened for one look-up, its A and AAAA, and closed with it; so
-each question has an id and a source port that nobody can foretell (RFC 5452).
+buffer holds replies. To all others a port is for one look-up, its A and AAAA, and given back to the system with
+it; so each question has an id and a source port that nobody can foretell (RFC 5452). The socket is kept for the
+next look-up: connected anew, it gets another port, for a third of what another socket costs.
 
 Two things can happen wherever memory is asked for: there is none, or the garbage collector runs a finalizer,
 which may cancel tries or close the lane. So what has been begun is taken back when it cannot be finished,
@@ -35,7 +36,7 @@ from gdns._libcares cimport ARES_SUCCESS
 from gdns._sockets cimport BATCH, Socket, Sockets, sockaddr
 
 cdef extern from "<sys/socket.h>":
-    int SOCK_DGRAM
+    int AF_INET6, SOCK_DGRAM
 
 cdef extern from "sys/epoll.h" nogil:
     uint32_t EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP
@@ -51,6 +52,7 @@ cdef enum:
     TYPE_AND_CLASS = 4  # octets
     TRUNCATED = 0x0200  # the TC bit in the flags of a header
     QUESTIONS_OF_A_LOOKUP = 2  # A and AAAA
+    MOST_SPARE = 128  # sockets without a port, of a family: a turn of the hub ends no more look-ups
     CONNECTION_REFUSED = 11  # ARES_ECONNREFUSED: the words for a try that a system call ended
 
     USE_TCP = 1
@@ -80,6 +82,8 @@ cdef class Ports(Owner):
         self.sockets = sockets
         self.ledger = ledger
         self.shared = {}
+        self.spare_v4 = []
+        self.spare_v6 = []
 
     # --- asking
 
@@ -155,16 +159,22 @@ cdef class Ports(Owner):
         return port
 
     cdef Port open_port(self, server, int room):
-        cdef Port port = Port.__new__(Port)
+        cdef Port port
         cdef bytes address = server.sockaddr
         cdef int number
+        cdef list spare = self.spare_of(server.family)
+        if spare and room == QUESTIONS_OF_A_LOOKUP:
+            port = spare.pop()
+            port.is_spare = self.has_no_socket = False
+        else:
+            port = Port.__new__(Port)
+            self.has_no_socket = self.sockets.open(
+                port, self, server.family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP
+            ) < 0
+            if self.has_no_socket:
+                return None
         port.server = server
         port.room = room
-        self.has_no_socket = self.sockets.open(
-            port, self, server.family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP
-        ) < 0
-        if self.has_no_socket:
-            return None
         if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) < 0:
             number = c_errno.errno
             self.sockets.close_socket(port)
@@ -297,7 +307,7 @@ cdef class Ports(Owner):
             for index in range(count):
                 data = self.sockets.datagram(index, &length)
                 self.take(port, data, length)
-            if count < most:
+            if count < most or not (port.is_shared or port.by_id):
                 return 0
         return 0
 
@@ -351,6 +361,42 @@ cdef class Ports(Owner):
         port.by_id.pop(attempt.id, None)
         port.room += 1
         if not port.is_shared and not port.by_id:
+            self.give_back(port)
+        return 0
+
+    cdef int give_back(self, Port port) except -1:
+        """Nobody waits on a port any longer: the system gets it back, and its socket waits for another look-up.
+
+        What has been received on it is forgotten, so that nothing that was sent to one port is read as if it
+        had been sent to the next. Only a socket that is as good as new is kept.
+        """
+        cdef list spare = self.spare_of(port.server.family)
+        if (
+            port.is_queued
+            or port.is_blocked
+            or len(spare) >= MOST_SPARE
+            or self.sockets.disconnect(port) < 0
+        ):
+            return self.close_port(port)
+        try:
+            spare.append(port)
+        except MemoryError:
+            return self.close_port(port)
+        port.is_spare = True
+        port.outbox.clear()
+        port.at = 0
+        if port is self.fresh:
+            self.fresh = None
+        return 0
+
+    cdef list spare_of(self, int family):
+        return self.spare_v6 if family == AF_INET6 else self.spare_v4
+
+    cdef int keep_one(self, list spare) except -1:
+        cdef Port port
+        while len(spare) > 1:
+            port = spare.pop()
+            port.is_spare = False
             self.close_port(port)
         return 0
 
@@ -367,8 +413,11 @@ cdef class Ports(Owner):
 
     cdef int close_port(self, Port port) except -1:
         ports = self.shared.get(port.server) if port.is_shared else None
+        if port.is_spare:
+            ports = self.spare_of(port.server.family)
         if ports is not None and port in ports:
             ports.remove(port)
+        port.is_spare = False
         if port is self.fresh:
             self.fresh = None
         if port is self.latest:
@@ -423,6 +472,8 @@ cdef class Ports(Owner):
         while self.truncated is not None:
             self.take_truncated()
         self.shared.clear()
+        self.spare_v4.clear()
+        self.spare_v6.clear()
         self.fresh = self.latest = self.latest_server = None
 
 
@@ -463,6 +514,11 @@ cdef class DatagramLane(AresLane):
             self.ports.leave(plain)
         plain.withdrawn = True
         self.ports.end(plain, CONNECTION_REFUSED, 0)
+
+    cpdef object rest(self):
+        """Nothing is under way: of the sockets that were kept for more, one of a family stays."""
+        self.ports.keep_one(self.ports.spare_v4)
+        self.ports.keep_one(self.ports.spare_v6)
 
     cpdef bint needs_flush(self):
         """Whether something is to be sent, arrived, or was cancelled, since the last flush."""

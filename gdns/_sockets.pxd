@@ -56,6 +56,7 @@ cdef class Sockets:
     cdef Socket find(self, int handle)
     cdef int bind(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
     cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
+    cdef int disconnect(self, Socket sock) noexcept
     cdef int close_socket(self, Socket sock) noexcept
     cdef int watch(self, Socket sock, uint32_t interest) noexcept
     cdef int local_address(self, Socket sock, sockaddr* address, socklen_t* length) noexcept

@@ -26,7 +26,7 @@ cdef extern from "sys/socket.h" nogil:
     int getsockname(int fd, sockaddr* address, socklen_t* length)
     int getsockopt(int fd, int level, int option, void* value, socklen_t* length)
     int setsockopt(int fd, int level, int option, const void* value, socklen_t length)
-    int AF_INET, SOCK_DGRAM, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_ERROR, SO_RCVBUF, SO_REUSEADDR
+    int AF_INET, AF_UNSPEC, SOCK_DGRAM, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_ERROR, SO_RCVBUF, SO_REUSEADDR
     int MSG_NOSIGNAL, MSG_DONTWAIT
 
 cdef extern from "netinet/in.h" nogil:
@@ -274,6 +274,26 @@ cdef class Sockets:
             return -1
         # a stream tells by being writable that it is connected
         return self.watch(sock, EPOLLIN | EPOLLOUT if sock.is_stream else EPOLLIN)
+
+    cdef int disconnect(self, Socket sock) noexcept:
+        """Dissolve the connection of a UDP socket (connect(2), AF_UNSPEC), and drop what it has received.
+
+        That gives back the port that the system chose: the next connection gets another. -1 where it cannot be
+        done, or not without a child's being in it: then it is to be closed.
+        """
+        cdef sockaddr nobody
+        cdef unsigned char octet  # not the arena: somebody may be reading it
+        cdef int index
+        if sock.shared_by != gdns_children:
+            return -1
+        memset(&nobody, 0, sizeof(nobody))
+        nobody.sa_family = AF_UNSPEC
+        if c_connect(sock.fd, &nobody, sizeof(nobody)) < 0:
+            return -1
+        for index in range(BATCH):
+            if recv(sock.fd, &octet, sizeof(octet), MSG_DONTWAIT) < 0 and errno == EAGAIN:
+                return 0
+        return -1  # somebody fills it: cheaper to close than to empty
 
     cdef int watch(self, Socket sock, uint32_t interest) noexcept:
         """Say what a socket is watched for; 0 takes it out of the set. -1 with errno set on failure."""

@@ -372,7 +372,7 @@ def test_an_error_without_a_question_needs_no_case(lane, peer):
 # Ids and ports
 
 PORTS = """
-import json, socket, subprocess, sys, threading
+import json, os, socket, subprocess, sys, threading
 # an address that is beyond loopback as far as gdns can know; not every kernel has dummy devices
 for command in ("addr add 192.0.2.53/32 dev lo", "link set lo up"):
     subprocess.run(["ip", *command.split()], check=True)
@@ -399,7 +399,9 @@ for begin in range(0, 500, 50):
     tasks = [hub.spawn(resolver.lookup, f"n{number}.example.") for number in range(begin, begin + 50)]
     hub.join(*tasks, timeout=20)
     assert all(task.get() == ("192.0.2.7",) for task in tasks)
-print(json.dumps(seen))
+links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+kept = [link for link in links if os.path.exists(link) and "socket:" in os.readlink(link)]
+print(json.dumps([seen, len(kept) - 1]))  # without that of the server
 """
 
 
@@ -421,7 +423,8 @@ def test_500_look_ups_to_a_server_beyond_loopback_have_500_ports_and_no_pattern(
         env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
     )
     assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+    seen, kept = json.loads(done.stdout)
+    assert kept == 1  # for the next look-up
     ports = list(dict.fromkeys(port for port, _, _ in seen))
     ids = [id for _, id, _ in seen]
     names_of: dict[int, set[str]] = {}
