@@ -55,7 +55,9 @@ def command(server: str, names: int, in_flight: int) -> tuple[int, int, float, f
 
 def run_command(folder: Path, server: str, names: int, in_flight: int) -> Moment:
     """The CPU and the time that one run of the command takes."""
-    (folder / "names").write_text("".join(f"n{number}.bench.example\n" for number in range(names)))
+    # line by line: the system counts what this process had when it began the other to the other's memory
+    with open(folder / "names", "w") as file:
+        file.writelines(f"n{number}.bench.example\n" for number in range(names))
     words = [
         f"@{server}",
         "--concurrency",
