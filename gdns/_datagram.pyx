@@ -22,6 +22,7 @@ what ends tries asks for no memory, and who has asked for some looks again wheth
 cimport cython
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
+from cpython.sequence cimport PySequence_Fast_ITEMS
 from libc cimport errno as c_errno
 from libc.stdint cimport uint32_t
 from libc.string cimport memcmp
@@ -52,6 +53,7 @@ cdef enum:
     TYPE_AND_CLASS = 4  # octets
     TRUNCATED = 0x0200  # the TC bit in the flags of a header
     QUESTIONS_OF_A_LOOKUP = 2  # A and AAAA
+    ARRANGED = 128  # questions that are sorted by length at a time
     MOST_SPARE = 128  # sockets without a port, of a family: a turn of the hub ends no more look-ups
     CONNECTION_REFUSED = 11  # ARES_ECONNREFUSED: the words for a try that a system call ended
 
@@ -214,12 +216,15 @@ cdef class Ports(Owner):
     cdef int send(self, Port port) except -1:
         """Send what waits in a port's outbox; what the kernel has no room for stays there."""
         cdef PlainTry attempt, first
-        cdef Py_ssize_t at
+        cdef Py_ssize_t at, size, arranged = 0
         cdef int count, sent, number
         cdef unsigned int flags
         while port.fd >= 0:
             count = 0
             at = port.at
+            if port.joins and at >= arranged:
+                arranged = self.arrange(port)
+            self.sockets.begin_batch()
             while count < BATCH and at < len(port.outbox):
                 attempt = <PlainTry>port.outbox[at]
                 at += 1
@@ -232,15 +237,14 @@ cdef class Ports(Owner):
                     flags |= _wire.AUTHENTIC_DATA
                 if attempt.wishes & _CHECKING_DISABLED:
                     flags |= _wire.CHECKING_DISABLED
-                self.sockets.put_message(
-                    count, _wire.write_query(self.sockets.room(count), attempt.question, attempt.id, flags, 0, False)
-                )
+                size = _wire.write_query(self.sockets.room(), attempt.question, attempt.id, flags, 0, False)
+                self.sockets.put_message(port, size)
                 count += 1
             if not count:
                 port.outbox.clear()
                 port.at = 0
                 return 0
-            sent = self.sockets.send_batch(port, count)
+            sent = self.sockets.send_batch(port)
             number = c_errno.errno
             while sent > 0:
                 attempt = <PlainTry>port.outbox[port.at]
@@ -261,6 +265,25 @@ cdef class Ports(Owner):
             elif number != c_errno.ECONNREFUSED or not self.refuse_sent(port):
                 return self.fail(port, number)
         return 0
+
+    cdef Py_ssize_t arrange(self, Port port) noexcept:
+        """Put questions of a length next to each other, so that they share letters; up to where that was done."""
+        cdef Py_ssize_t sizes[ARRANGED]
+        cdef PyObject** tries = PySequence_Fast_ITEMS(port.outbox) + port.at
+        cdef PyObject* attempt
+        cdef Py_ssize_t count = min(<Py_ssize_t>ARRANGED, len(port.outbox) - port.at)
+        cdef Py_ssize_t index, place, size
+        for index in range(count):
+            attempt = tries[index]
+            size = len((<PlainTry>attempt).question.wire)
+            place = index
+            while place > 0 and sizes[place - 1] > size:
+                sizes[place] = sizes[place - 1]
+                tries[place] = tries[place - 1]
+                place -= 1
+            sizes[place] = size
+            tries[place] = attempt
+        return port.at + count
 
     cdef Py_ssize_t refuse_sent(self, Port port) except -1:
         """End what was sent before a message that met a refusal: it was theirs (udp(7)). How many that were.

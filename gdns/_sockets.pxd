@@ -12,13 +12,15 @@ cdef extern from "sys/socket.h" nogil:
     struct msghdr:
         iovec* msg_iov
         size_t msg_iovlen
+        void* msg_control
+        size_t msg_controllen
         int msg_flags
     struct mmsghdr:
         msghdr msg_hdr
         unsigned int msg_len
 
 cdef enum:
-    BATCH = 32  # datagrams taken in one recvmmsg(2)
+    BATCH = 32  # datagrams sent or taken in one system call
     MESSAGE_SPACE = 288  # octets: no plain question is longer
     DATAGRAM_SPACE = 65536  # octets: no UDP payload is longer
 
@@ -32,6 +34,7 @@ cdef class Socket:
     cdef readonly int handle
     cdef object key  # the handle, as it is known in `by_handle`
     cdef readonly bint is_stream
+    cdef readonly bint joins  # messages of one length may leave it as one (udp(7), UDP_SEGMENT)
     cdef Owner owner
     cdef uint32_t interest
     cdef unsigned int shared_by  # the count of children when it was made: once that has grown, one may have it
@@ -47,9 +50,13 @@ cdef class Sockets:
     cdef unsigned char* arena
     cdef mmsghdr* batch
     cdef iovec* vectors
-    cdef unsigned char* departing  # messages to send, each in a room of its own
+    cdef unsigned char* departing  # messages to send, one behind the other,
+    cdef size_t departing_size  # so many octets
+    cdef int letter_count  # in how many letters: one of several messages has a control message, which says their size
     cdef mmsghdr* letters
     cdef iovec* parcels
+    cdef unsigned char* controls
+    cdef int messages_in[BATCH]
 
     cdef void _close_descriptors(self) noexcept
     cdef int open(self, Socket sock, Owner owner, int family, int kind, bint is_for_many) except -2
@@ -63,11 +70,14 @@ cdef class Sockets:
     cdef ssize_t send(self, Socket sock, const void* data, size_t length) noexcept
     cdef ssize_t receive_stream(self, Socket sock) noexcept
     cdef int receive_batch(self, Socket sock, int most) noexcept
-    cdef int send_batch(self, Socket sock, int count) noexcept
-    cdef inline unsigned char* room(self, int index) noexcept:
-        return self.departing + <size_t>index * MESSAGE_SPACE
-    cdef inline void put_message(self, int index, Py_ssize_t size) noexcept:
-        self.parcels[index].iov_len = size
+    cdef inline void begin_batch(self) noexcept:
+        self.departing_size = 0
+        self.letter_count = 0
+    cdef inline unsigned char* room(self) noexcept:
+        return self.departing + self.departing_size
+    cdef void put_message(self, Socket sock, size_t size) noexcept
+    cdef unsigned short* size_in(self, int letter) noexcept
+    cdef int send_batch(self, Socket sock) noexcept
     cdef inline unsigned char* datagram(self, int index, Py_ssize_t* length) noexcept:
         if self.batch[index].msg_hdr.msg_flags & 0x20:  # MSG_TRUNC: longer than any UDP payload, so no reply of ours
             length[0] = 0

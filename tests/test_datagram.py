@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import select
+import shutil
 import subprocess
 import sys
 from textwrap import dedent
@@ -274,3 +275,80 @@ def test_a_send_that_fails_is_told_with_its_own_number(dns_server, at_once, erro
     assert done.returncode == 0, done.stderr
     expected = {"EAGAIN": ["answered"] * 2, "ENETUNREACH": [error] * 2}.get(error, [error, "answered"])
     assert done.stdout.strip() == str(expected)
+
+
+# What leaves together
+
+TOGETHER = """
+import socket
+server = Server(sys.argv[1], 184)
+sockets = Sockets()
+lane = DatagramLane(sockets)
+fail_call(sys.argv[2], 1, 1, getattr(errno, sys.argv[3]))
+names = ["n" * (1 + 7 * number % 40) + f"{number}.example." for number in range(150)]
+attempts = [lane.ask(server, Question(name, 1)) for name in names]
+for attempt in attempts[::3]:
+    lane.cancel(attempt)
+(port,) = {sock for sock in sockets.by_handle.values()}
+joined = port.joins
+lane.flush()
+hit = hits()
+left = [attempt for number, attempt in enumerate(attempts) if number % 3]
+while not all(attempt.ended for attempt in left):
+    turn(lane, 1)
+print(json.dumps([joined, port.joins, hit, [attempt.reply is not None for attempt in left].count(True)]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "joins"),
+    [
+        ("sendmmsg", "EINTR", [True, True]),
+        ("sendmmsg", "EIO", [True, False]),  # a way to the server that has no checksums
+        ("sendmmsg", "EINVAL", [True, False]),
+        ("sendmmsg", "EMSGSIZE", [True, False]),
+        ("sendmmsg", "EOPNOTSUPP", [True, False]),
+        ("getsockopt", "ENOPROTOOPT", [False, False]),  # a kernel before Linux 4.18
+    ],
+)
+def test_questions_of_a_length_leave_together_where_that_can_be_done(dns_server, call, error, joins):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    done = failing.run(PRELUDE + dedent(TOGETHER), dns_server.address, call, error)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [*joins, 1, 100]
+    names = [name for name, _ in dns_server.questions]
+    assert len(names) == len(set(names)) == 100  # each once, by itself
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace(1) is not installed (Debian: strace)")
+def test_what_leaves_together_takes_fewer_system_calls_and_letters(dns_server):
+    """Counted by strace(1): 64 questions of two lengths are two letters of 32 each."""
+    program = """
+    server = Server(sys.argv[1], 184)
+    lane = DatagramLane(Sockets())
+    names = [f"{'n' * (number % 2)}{number:03}.example." for number in range(64)]
+    attempts = [lane.ask(server, Question(name, 1)) for name in names]
+    lane.flush()
+    while not all(attempt.ended for attempt in attempts):
+        turn(lane, 1)
+    """
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    done = subprocess.run(
+        [
+            "strace",
+            "-f",
+            "-e",
+            "trace=sendmmsg",
+            sys.executable,
+            "-c",
+            PRELUDE + dedent(program),
+            dns_server.address,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    sent = [line.rpartition(" = ")[2] for line in done.stderr.splitlines() if line.startswith("sendmmsg(")]
+    assert sent == ["1", "1"]
+    assert len(dns_server.questions) == 64

@@ -82,7 +82,7 @@ CALLS = {
     "socket": ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EACCES"),
     "connect": ("ENETUNREACH", "EACCES", "EPERM", "EAGAIN", "ENOBUFS"),
     "send": ("EAGAIN", "EINTR", "ENOBUFS", "ENOMEM", "EPERM", "ENETUNREACH", "ECONNREFUSED"),
-    "sendmmsg": ("EAGAIN", "EINTR", "ENOBUFS", "ENOMEM", "EPERM", "ENETUNREACH", "ECONNREFUSED"),
+    "sendmmsg": ("EAGAIN", "EINTR", "ENOBUFS", "ENOMEM", "EPERM", "ENETUNREACH", "ECONNREFUSED", "EIO"),
     "recvmmsg": ("EAGAIN", "EINTR", "ENOMEM", "ECONNREFUSED"),
     "recv": ("EAGAIN", "EINTR", "ENOMEM", "ECONNRESET"),
     "epoll_ctl": ("ENOMEM", "ENOSPC"),
@@ -91,6 +91,7 @@ CALLS = {
     "eventfd": ("EMFILE", "ENFILE", "ENOMEM"),
     "getsockname": ("ENOBUFS",),
     "setsockopt": ("ENOBUFS", "ENOPROTOOPT"),
+    "getsockopt": ("ENOPROTOOPT",),
     "getrandom": ("EINTR", "ENOSYS"),
 }
 
@@ -104,6 +105,7 @@ def test_a_system_call_that_fails_loses_no_look_up(dns_server, call):
         "sendmmsg": [0],
         "send": [USE_EDNS, USE_TCP],
         "getsockname": [USE_EDNS],
+        "getsockopt": [0],
         "getrandom": [0, USE_0X20],
     }.get(call, [0, USE_TCP, USE_EDNS])
     cases = [

@@ -25,7 +25,7 @@ static struct rule rules[] = {
     {"socket", 0, 0, 0},     {"connect", 0, 0, 0},       {"send", 0, 0, 0},    {"recv", 0, 0, 0},
     {"recvmmsg", 0, 0, 0},   {"epoll_ctl", 0, 0, 0},     {"epoll_wait", 0, 0, 0}, {"epoll_create1", 0, 0, 0},
     {"eventfd", 0, 0, 0},    {"getsockname", 0, 0, 0},   {"setsockopt", 0, 0, 0}, {"sendmmsg", 0, 0, 0},
-    {"getrandom", 0, 0, 0},
+    {"getrandom", 0, 0, 0},  {"getsockopt", 0, 0, 0},
 };
 static int hits;
 static __thread long memory_first, memory_count;
@@ -95,6 +95,8 @@ WRAP(int, eventfd, (unsigned int start, int flags), (start, flags))
 WRAP(int, getsockname, (int fd, struct sockaddr* address, socklen_t* length), (fd, address, length))
 WRAP(ssize_t, getrandom, (void* data, size_t length, unsigned int flags), (data, length, flags))
 WRAP(int, setsockopt, (int fd, int level, int option, const void* value, socklen_t length),
+     (fd, level, option, value, length))
+WRAP(int, getsockopt, (int fd, int level, int option, void* value, socklen_t* length),
      (fd, level, option, value, length))
 
 #ifndef CALLS_ALONE
