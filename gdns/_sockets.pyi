@@ -25,10 +25,9 @@ class Sockets:
     """One epoll set and all that is in it. Raises OSError when the system has no descriptors left."""
 
     @property
-    @property
     def budget(self) -> int:
         """How many more datagrams the last `poll` would have taken."""
-
+    @property
     def by_handle(self) -> dict[int, Socket]: ...
     def __len__(self) -> int: ...
     def fileno(self) -> int:
