@@ -47,6 +47,7 @@ cdef class Ports(Owner):
     cdef void queue(self, Port port) noexcept
     cdef int send_all(self) except -1
     cdef int send(self, Port port) except -1
+    cdef PlainTry put_batch(self, Port port)
     cdef Py_ssize_t arrange(self, Port port) noexcept
     cdef Py_ssize_t refuse_sent(self, Port port) except -1
     cdef int receive(self, Port port) except -1

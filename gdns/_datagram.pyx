@@ -216,31 +216,13 @@ cdef class Ports(Owner):
     cdef int send(self, Port port) except -1:
         """Send what waits in a port's outbox; what the kernel has no room for stays there."""
         cdef PlainTry attempt, first
-        cdef Py_ssize_t at, size, arranged = 0
-        cdef int count, sent, number
-        cdef unsigned int flags
+        cdef Py_ssize_t arranged = 0
+        cdef int sent, number
         while port.fd >= 0:
-            count = 0
-            at = port.at
-            if port.joins and at >= arranged:
+            if port.joins and port.at >= arranged:
                 arranged = self.arrange(port)
-            self.sockets.begin_batch()
-            while count < BATCH and at < len(port.outbox):
-                attempt = <PlainTry>port.outbox[at]
-                at += 1
-                if attempt.port is not port:
-                    continue  # it was cancelled before it was sent
-                if not count:
-                    first = attempt
-                flags = 0 if attempt.wishes & _NO_RECURSION else _wire.RECURSION_DESIRED
-                if attempt.wishes & _AUTHENTIC_DATA:
-                    flags |= _wire.AUTHENTIC_DATA
-                if attempt.wishes & _CHECKING_DISABLED:
-                    flags |= _wire.CHECKING_DISABLED
-                size = _wire.write_query(self.sockets.room(), attempt.question, attempt.id, flags, 0, False)
-                self.sockets.put_message(port, size)
-                count += 1
-            if not count:
+            first = self.put_batch(port)
+            if first is None:
                 port.outbox.clear()
                 port.at = 0
                 return 0
@@ -265,6 +247,30 @@ cdef class Ports(Owner):
             elif number != c_errno.ECONNREFUSED or not self.refuse_sent(port):
                 return self.fail(port, number)
         return 0
+
+    cdef PlainTry put_batch(self, Port port):
+        """Write the next messages that wait in an outbox; the try of the first, or None."""
+        cdef PlainTry attempt, first = None
+        cdef Py_ssize_t size, at = port.at
+        cdef int count = 0
+        cdef unsigned int flags
+        self.sockets.begin_batch()
+        while count < BATCH and at < len(port.outbox):
+            attempt = <PlainTry>port.outbox[at]
+            at += 1
+            if attempt.port is not port:
+                continue  # it was cancelled before it was sent
+            if first is None:
+                first = attempt
+            flags = 0 if attempt.wishes & _NO_RECURSION else _wire.RECURSION_DESIRED
+            if attempt.wishes & _AUTHENTIC_DATA:
+                flags |= _wire.AUTHENTIC_DATA
+            if attempt.wishes & _CHECKING_DISABLED:
+                flags |= _wire.CHECKING_DISABLED
+            size = _wire.write_query(self.sockets.room(), attempt.question, attempt.id, flags, 0, False)
+            self.sockets.put_message(port, size)
+            count += 1
+        return first
 
     cdef Py_ssize_t arrange(self, Port port) noexcept:
         """Put questions of a length next to each other, so that they share letters; up to where that was done."""
