@@ -188,7 +188,9 @@ cdef void on_end(void* arg, int status, size_t timeouts, const ares_dns_record_t
     """c-ares says that a query has ended; it may say so inside the call that sends it, or another."""
     cdef Try attempt = <Try>arg
     cdef Channel channel = attempt.channel
-    cdef Link link = attempt.link if attempt.link is not None else channel.stream  # the latter: never connected
+    cdef Link link = attempt.link
+    if link is None and attempt.wishes & _USE_TCP:
+        link = channel.stream  # which was never connected
     if attempt.ended:  # it was told of when there was no memory for it
         Py_DECREF(attempt)  # the reference taken in Channel.submit
         return

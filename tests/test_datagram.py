@@ -13,7 +13,7 @@ from textwrap import dedent
 import pytest
 
 from gdns._datagram import DatagramLane
-from gdns.testing import silent, truncated
+from gdns.testing import over_tcp, silent, truncated
 from tests import failing
 from tests.test_ares import Lane
 
@@ -352,3 +352,25 @@ def test_what_leaves_together_takes_fewer_system_calls_and_letters(dns_server):
     sent = [line.rpartition(" = ")[2] for line in done.stderr.splitlines() if line.startswith("sendmmsg(")]
     assert sent == ["1", "1"]
     assert len(dns_server.questions) == 64
+
+
+def test_a_question_without_a_socket_is_not_taken_for_one_whose_connection_was_cut(dns_server):
+    """The channel may have a connection, for an earlier reply that was truncated: it is not this try's."""
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    dns_server.fault("long.example.", truncated() | over_tcp(silent()))
+    program = """
+    from gdns._ares import USE_EDNS, AresLane
+    server = Server(sys.argv[1], 1)
+    lane = AresLane(Sockets())
+    first = lane.ask(server, Question("long.example.", 1), USE_EDNS)
+    for _ in range(20):
+        turn(lane)  # it waits on a connection now
+    fail_call("socket", 1, 1, errno.EMFILE)
+    second = lane.ask(server, Question("www.example.", 1), USE_EDNS)
+    lane.flush()
+    print(first.ended, len(lane.sockets), second.ended)
+    print(errno.errorcode[second.errno], second.is_wanting, second.cut)
+    """
+    done = failing.run(PRELUDE + dedent(program), dns_server.address)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["False", "1", "True", "EMFILE", "True", "0"]
