@@ -110,6 +110,5 @@ cdef class AresLane:
     cdef int submit(self, Try attempt) except -1
     cpdef object cancel(self, Try attempt)
     cpdef bint needs_flush(self)
-    cpdef object rest(self)
     cpdef object flush(self)
     cpdef Try take_ended(self)

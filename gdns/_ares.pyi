@@ -74,8 +74,6 @@ class AresLane:
         """Let a try that nobody waits for end without a reply at the next flush. Safe when it has ended."""
     def needs_flush(self) -> bool:
         """Whether something arrived, or was cancelled, since the last flush."""
-    def rest(self) -> None:
-        """Nothing is under way: what was kept for more to come goes."""
     def flush(self) -> None:
         """Let c-ares deal with all that arrived, or was cancelled, since the last flush."""
     def take_ended(self) -> Try | None:

@@ -763,9 +763,6 @@ cdef class AresLane:
         """Whether something arrived, or was cancelled, since the last flush."""
         return self.ledger.first_ready is not None
 
-    cpdef object rest(self):
-        """Nothing is under way: what was kept for more to come goes."""
-
     cpdef object flush(self):
         """Let c-ares deal with all that arrived, or was cancelled, since the last flush."""
         cdef Channel channel

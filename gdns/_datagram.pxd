@@ -21,7 +21,6 @@ cdef class Port(Socket):
     cdef Port next_unsent
     cdef int room  # for how many more questions
     cdef bint is_shared  # by look-ups that have nothing to do with each other
-    cdef bint is_spare  # a socket without a port, which waits for a look-up
 
 
 cdef class Ports(Owner):
@@ -31,8 +30,6 @@ cdef class Ports(Owner):
     cdef object latest_server  # who was asked last over a shared port,
     cdef Port latest  # and by which
     cdef bint has_no_socket  # there was none to be had for the last port
-    cdef list spare_v4  # sockets that look-ups have left,
-    cdef list spare_v6  # by family
     cdef Port fresh  # for one look-up, and nothing sent from it yet
     cdef Port unsent  # the first of the ports with something to send
     cdef PlainTry truncated  # the first of the tries that have to be made over TCP
@@ -56,8 +53,6 @@ cdef class Ports(Owner):
     cdef void end(self, PlainTry attempt, int status, int number) noexcept
     cdef int leave(self, PlainTry attempt) except -1
     cdef int give_back(self, Port port) except -1
-    cdef list spare_of(self, int family)
-    cdef int keep_one(self, list spare) except -1
     cdef int fail(self, Port port, int number) except -1
     cdef int close_port(self, Port port) except -1
     cdef int cancel_all(self) except -1

@@ -11,8 +11,8 @@ cannot tell which lane an answer came by.
 
 Servers on loopback share ports: nobody can spoof from outside, and each holds as many questions as its
 buffer holds replies. To all others a port is for one look-up, its A and AAAA, and given back to the system with
-it; so each question has an id and a source port that nobody can foretell (RFC 5452). The socket is kept for the
-next look-up: connected anew, it gets another port, for a third of what another socket costs.
+it; so each question has an id and a source port that nobody can foretell (RFC 5452). While others are under way
+its socket is kept for the next one: connected anew, it gets another port, for a third of what a socket costs.
 
 Two things can happen wherever memory is asked for: there is none, or the garbage collector runs a finalizer,
 which may cancel tries or close the lane. So what has been begun is taken back when it cannot be finished,
@@ -37,7 +37,7 @@ from gdns._libcares cimport ARES_SUCCESS
 from gdns._sockets cimport BATCH, Socket, Sockets, sockaddr
 
 cdef extern from "<sys/socket.h>":
-    int AF_INET6, SOCK_DGRAM
+    int SOCK_DGRAM
 
 cdef extern from "sys/epoll.h" nogil:
     uint32_t EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP
@@ -54,7 +54,6 @@ cdef enum:
     TRUNCATED = 0x0200  # the TC bit in the flags of a header
     QUESTIONS_OF_A_LOOKUP = 2  # A and AAAA
     ARRANGED = 128  # questions that are sorted by length at a time
-    MOST_SPARE = 128  # sockets without a port, of a family: a turn of the hub ends no more look-ups
     CONNECTION_REFUSED = 11  # ARES_ECONNREFUSED: the words for a try that a system call ended
 
     USE_TCP = 1
@@ -84,8 +83,6 @@ cdef class Ports(Owner):
         self.sockets = sockets
         self.ledger = ledger
         self.shared = {}
-        self.spare_v4 = []
-        self.spare_v6 = []
 
     # --- asking
 
@@ -161,28 +158,29 @@ cdef class Ports(Owner):
         return port
 
     cdef Port open_port(self, server, int room):
-        cdef Port port
         cdef bytes address = server.sockaddr
+        cdef Port port
         cdef int number
-        cdef list spare = self.spare_of(server.family)
-        if spare and room == QUESTIONS_OF_A_LOOKUP:
-            port = spare.pop()
-            port.is_spare = self.has_no_socket = False
-        else:
-            port = Port.__new__(Port)
-            self.has_no_socket = self.sockets.open(
-                port, self, server.family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP
-            ) < 0
-            if self.has_no_socket:
-                return None
-        port.server = server
-        port.room = room
-        if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) < 0:
+        self.has_no_socket = False
+        while True:
+            port = self.sockets.take_spare(server.family) if room == QUESTIONS_OF_A_LOOKUP else None
+            is_spare = port is not None
+            if not is_spare:
+                port = Port.__new__(Port)
+                self.has_no_socket = self.sockets.open(
+                    port, self, server.family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP
+                ) < 0
+                if self.has_no_socket:
+                    return None
+            port.server = server
+            port.room = room
+            if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) == 0:
+                return port
             number = c_errno.errno
             self.sockets.close_socket(port)
-            c_errno.errno = number
-            return None
-        return port
+            if not is_spare:
+                c_errno.errno = number
+                return None
 
     cdef object next_id(self, Port port):
         """An id that nobody can foretell, and that nothing on this port waits for."""
@@ -312,6 +310,8 @@ cdef class Ports(Owner):
 
     cdef int on_ready(self, Socket sock, uint32_t events) except -1:
         cdef Port port = <Port>sock
+        if port.is_spare:
+            return self.close_port(port)  # somebody sends to a port that nobody has
         if events & (EPOLLIN | EPOLLERR | EPOLLHUP):
             self.receive(port)
         if events & EPOLLOUT and port.fd >= 0:
@@ -357,7 +357,7 @@ cdef class Ports(Owner):
         if length < HEADER:
             return DROPPED_SHORT
         attempt = port.by_id.get((data[0] << 8) | data[1])
-        if attempt is None:
+        if attempt is None or not attempt.is_sent:  # the latter: a finalizer has put it in an ended one's place
             return DROPPED_UNKNOWN_ID
         found = _wire.read_reply(data, length, attempt.question)
         if type(found) is not _wire.Reply:
@@ -394,39 +394,13 @@ cdef class Ports(Owner):
         return 0
 
     cdef int give_back(self, Port port) except -1:
-        """Nobody waits on a port any longer: the system gets it back, and its socket waits for another look-up.
-
-        What has been received on it is forgotten, so that nothing that was sent to one port is read as if it
-        had been sent to the next. Only a socket that is as good as new is kept.
-        """
-        cdef list spare = self.spare_of(port.server.family)
-        if (
-            port.is_queued
-            or port.is_blocked
-            or len(spare) >= MOST_SPARE
-            or self.sockets.disconnect(port) < 0
-        ):
-            return self.close_port(port)
-        try:
-            spare.append(port)
-        except MemoryError:
-            return self.close_port(port)
-        port.is_spare = True
-        port.outbox.clear()
-        port.at = 0
+        """Nobody waits on a port any longer: the system gets it back, and the socket serves another look-up."""
         if port is self.fresh:
             self.fresh = None
-        return 0
-
-    cdef list spare_of(self, int family):
-        return self.spare_v6 if family == AF_INET6 else self.spare_v4
-
-    cdef int keep_one(self, list spare) except -1:
-        cdef Port port
-        while len(spare) > 1:
-            port = spare.pop()
-            port.is_spare = False
-            self.close_port(port)
+        port.outbox.clear()
+        port.at = 0
+        if port.is_queued or port.is_blocked or not self.sockets.keep(port):
+            return self.close_port(port)
         return 0
 
     cdef int fail(self, Port port, int number) except -1:
@@ -442,11 +416,8 @@ cdef class Ports(Owner):
 
     cdef int close_port(self, Port port) except -1:
         ports = self.shared.get(port.server) if port.is_shared else None
-        if port.is_spare:
-            ports = self.spare_of(port.server.family)
         if ports is not None and port in ports:
             ports.remove(port)
-        port.is_spare = False
         if port is self.fresh:
             self.fresh = None
         if port is self.latest:
@@ -469,6 +440,7 @@ cdef class Ports(Owner):
             if not attempt.ended:
                 self.end(attempt, CONNECTION_REFUSED, ECANCELED)
             attempt = attempt.next_truncated
+        self.sockets.drop_spares()
         try:
             for sock in list(self.sockets.by_handle.values()):
                 if sock.owner is self:
@@ -501,8 +473,6 @@ cdef class Ports(Owner):
         while self.truncated is not None:
             self.take_truncated()
         self.shared.clear()
-        self.spare_v4.clear()
-        self.spare_v6.clear()
         self.fresh = self.latest = self.latest_server = None
 
 
@@ -543,11 +513,6 @@ cdef class DatagramLane(AresLane):
             self.ports.leave(plain)
         plain.withdrawn = True
         self.ports.end(plain, CONNECTION_REFUSED, 0)
-
-    cpdef object rest(self):
-        """Nothing is under way: of the sockets that were kept for more, one of a family stays."""
-        self.ports.keep_one(self.ports.spare_v4)
-        self.ports.keep_one(self.ports.spare_v6)
 
     cpdef bint needs_flush(self):
         """Whether something is to be sent, arrived, or was cancelled, since the last flush."""

@@ -35,6 +35,10 @@ cdef class Socket:
     cdef object key  # the handle, as it is known in `by_handle`
     cdef readonly bint is_stream
     cdef readonly bint joins  # messages of one length may leave it as one (udp(7), UDP_SEGMENT)
+    cdef int family
+    cdef readonly bint is_spare  # unconnected, without a port: kept for the next look-up
+    cdef Socket next_spare
+    cdef bint is_of_all  # known not to be bound to a device
     cdef Owner owner
     cdef uint32_t interest
     cdef unsigned int shared_by  # the count of children when it was made: once that has grown, one may have it
@@ -47,6 +51,8 @@ cdef class Sockets:
     cdef readonly int budget
     cdef unsigned int made_in  # the process, counted in forks
     cdef readonly dict by_handle
+    cdef Socket spare  # the first of them,
+    cdef int spare_count  # and how many there are
     cdef unsigned char* arena
     cdef mmsghdr* batch
     cdef iovec* vectors
@@ -63,7 +69,11 @@ cdef class Sockets:
     cdef Socket find(self, int handle)
     cdef int bind(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
     cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept
-    cdef int disconnect(self, Socket sock) noexcept
+    cdef bint keep(self, Socket sock) noexcept
+    cdef Socket take_spare(self, int family)
+    cdef void unlink(self, Socket sock) noexcept
+    cpdef bint drop_spares(self) noexcept
+    cdef int drain(self, Socket sock) noexcept
     cdef int close_socket(self, Socket sock) noexcept
     cdef int watch(self, Socket sock, uint32_t interest) noexcept
     cdef int local_address(self, Socket sock, sockaddr* address, socklen_t* length) noexcept

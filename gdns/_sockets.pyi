@@ -20,6 +20,8 @@ class Socket:
     def is_stream(self) -> bool: ...
     @property
     def joins(self) -> bool: ...
+    @property
+    def is_spare(self) -> bool: ...
 
 class Sockets:
     """One epoll set and all that is in it. Raises OSError when the system has no descriptors left."""
@@ -39,5 +41,7 @@ class Sockets:
 
         What is left keeps `fileno()` readable. Returns whether `wake()` was called since the last poll.
         """
+    def drop_spares(self) -> bool:
+        """Close what was kept for look-ups to come; whether there was anything."""
     def close(self) -> None:
         """Close the set and every socket in it; safe to call twice."""

@@ -10,7 +10,7 @@ cimport cython
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.errno cimport EAGAIN, EINPROGRESS, EINTR, EINVAL, EIO, EMSGSIZE, EOPNOTSUPP, errno
+from libc.errno cimport EAGAIN, ECONNREFUSED, EINPROGRESS, EINTR, EMFILE, ENFILE, errno
 from libc.stdint cimport INT32_MAX, uint32_t, uint64_t
 from libc.string cimport memset
 from posix.unistd cimport close, read, write
@@ -26,7 +26,7 @@ cdef extern from "sys/socket.h" nogil:
     int getsockname(int fd, sockaddr* address, socklen_t* length)
     int getsockopt(int fd, int level, int option, void* value, socklen_t* length)
     int setsockopt(int fd, int level, int option, const void* value, socklen_t length)
-    int AF_INET, AF_UNSPEC, SOCK_DGRAM, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_ERROR, SO_RCVBUF, SO_REUSEADDR
+    int AF_INET, AF_UNSPEC, SO_BINDTODEVICE, SOCK_DGRAM, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_ERROR, SO_RCVBUF, SO_REUSEADDR
     int MSG_NOSIGNAL, MSG_DONTWAIT
 
 cdef extern from "sys/socket.h" nogil:
@@ -80,6 +80,8 @@ cdef enum:
     WAKE_HANDLE = 0
     UDP_SEGMENT = 103  # of udp(7), Linux 4.18; older headers do not know it
     CONTROL_SPACE = 32  # octets: no less than CMSG_SPACE of two
+    DEVICE_NAME = 16  # octets, with the NUL (IFNAMSIZ)
+    MOST_SPARE = 128  # sockets that are kept for look-ups to come: a turn of the hub ends no more
     WANTED_RECEIVE_BUFFER = 4 << 20  # octets; the kernel gives what net.core.rmem_max allows
     OCTETS_PER_REPLY = 2304  # what the kernel charges to a socket's buffer for one small datagram
 
@@ -256,8 +258,11 @@ cdef class Sockets:
         cdef socklen_t length = sizeof(one)
         sock.shared_by = gdns_children
         sock.fd = socket(family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+        if sock.fd < 0 and errno in (EMFILE, ENFILE) and self.drop_spares():
+            sock.fd = socket(family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
         if sock.fd < 0:
             return -1
+        sock.family = family
         sock.is_stream = kind == SOCK_STREAM
         sock.owner = owner
         if sock.is_stream:
@@ -292,31 +297,89 @@ cdef class Sockets:
         return c_bind(sock.fd, address, length)
 
     cdef int connect(self, Socket sock, const sockaddr* address, socklen_t length) noexcept:
-        """connect(2), then into the epoll set; -1 with errno set on failure."""
+        """connect(2), then into the epoll set; -1 with errno set on failure.
+
+        A UDP socket has a port, which anybody can send to, before the connection says who may.
+        """
         if c_connect(sock.fd, address, length) < 0 and errno != EINPROGRESS:
+            return -1
+        if not sock.is_stream and self.drain(sock) < 0:
             return -1
         # a stream tells by being writable that it is connected
         return self.watch(sock, EPOLLIN | EPOLLOUT if sock.is_stream else EPOLLIN)
 
-    cdef int disconnect(self, Socket sock) noexcept:
-        """Dissolve the connection of a UDP socket (connect(2), AF_UNSPEC), and drop what it has received.
-
-        That gives back the port that the system chose: the next connection gets another. -1 where it cannot be
-        done, or not without a child's being in it: then it is to be closed.
-        """
-        cdef sockaddr nobody
+    cdef int drain(self, Socket sock) noexcept:
+        """Drop what a UDP socket received before it was connected; -1 with errno set if somebody goes on filling it."""
         cdef unsigned char octet  # not the arena: somebody may be reading it
         cdef int index
-        if sock.shared_by != gdns_children:
-            return -1
-        memset(&nobody, 0, sizeof(nobody))
-        nobody.sa_family = AF_UNSPEC
-        if c_connect(sock.fd, &nobody, sizeof(nobody)) < 0:
-            return -1
         for index in range(BATCH):
             if recv(sock.fd, &octet, sizeof(octet), MSG_DONTWAIT) < 0 and errno == EAGAIN:
                 return 0
-        return -1  # somebody fills it: cheaper to close than to empty
+        return -1
+
+    # --- sockets that wait for another look-up
+
+    cdef bint keep(self, Socket sock) noexcept:
+        """Dissolve the connection of a UDP socket, and keep it for the next; False if it is to be closed.
+
+        The system gets back the port that it chose, and chooses anew with the next connection (connect(2),
+        AF_UNSPEC). It also forgets a device that the socket was bound to as it was made (ip-vrf(8)), so one that
+        is bound is not kept, nor one that a child may have.
+        """
+        cdef sockaddr nobody
+        cdef char device[DEVICE_NAME]
+        cdef socklen_t length = sizeof(device)
+        if self.spare_count >= MOST_SPARE or sock.shared_by != gdns_children or sock.interest != EPOLLIN:
+            return False
+        if not sock.is_of_all:
+            if getsockopt(sock.fd, SOL_SOCKET, SO_BINDTODEVICE, device, &length) < 0 or length:
+                return False
+            sock.is_of_all = True
+        memset(&nobody, 0, sizeof(nobody))
+        nobody.sa_family = AF_UNSPEC
+        if c_connect(sock.fd, &nobody, sizeof(nobody)) < 0:
+            return False
+        sock.is_spare = True
+        sock.next_spare = self.spare
+        self.spare = sock
+        self.spare_count += 1
+        return True
+
+    cdef Socket take_spare(self, int family):
+        """A socket of this family that was kept, or None."""
+        cdef Socket sock = self.spare
+        cdef Socket after
+        while sock is not None:
+            after = sock.next_spare
+            if sock.shared_by != gdns_children:
+                self.close_socket(sock)
+            elif sock.family == family:
+                self.unlink(sock)
+                return sock
+            sock = after
+        return None
+
+    cdef void unlink(self, Socket sock) noexcept:
+        cdef Socket before
+        if self.spare is sock:
+            self.spare = sock.next_spare
+        else:
+            before = self.spare
+            while before.next_spare is not sock:
+                before = before.next_spare
+            before.next_spare = sock.next_spare
+        sock.next_spare = None
+        sock.is_spare = False
+        self.spare_count -= 1
+
+    cpdef bint drop_spares(self) noexcept:
+        """Close what was kept for look-ups to come; whether there was anything."""
+        cdef Socket sock = self.spare
+        cdef bint had_any = sock is not None
+        while sock is not None:
+            self.close_socket(sock)
+            sock = self.spare
+        return had_any
 
     cdef int watch(self, Socket sock, uint32_t interest) noexcept:
         """Say what a socket is watched for; 0 takes it out of the set. -1 with errno set on failure."""
@@ -333,6 +396,8 @@ cdef class Sockets:
 
     cdef int close_socket(self, Socket sock) noexcept:
         """Close and forget; a second call does nothing."""
+        if sock.is_spare:
+            self.unlink(sock)
         if sock.fd >= 0:
             # close(2) alone leaves it in as long as a forked child holds a copy; that child must let it be.
             # (One that runs another program closes it: all are close-on-exec.)
@@ -393,7 +458,8 @@ cdef class Sockets:
     cdef int send_batch(self, Socket sock) noexcept:
         """Send the batch; how many of its messages went, or -1 with errno set.
 
-        It is 0 where the way to the server has no use for shared letters: the socket makes none any more.
+        It is 0 where a shared letter was refused, for whatever reason: none is made any more on this socket, so
+        that the next batch shows which message is meant.
         """
         cdef int letter, sent, messages = 0
         while True:
@@ -401,7 +467,7 @@ cdef class Sockets:
             if sent >= 0 or errno != EINTR:
                 break
         if sent < 0:
-            if self.messages_in[0] == 1 or errno not in (EINVAL, EIO, EMSGSIZE, EOPNOTSUPP):
+            if self.messages_in[0] == 1 or errno in (EAGAIN, ECONNREFUSED):  # the latter is an earlier one's
                 return -1
             sock.joins = False
         for letter in range(sent):

@@ -291,11 +291,11 @@ class Turns:
         self._is_watching = False  # first: a second start does no harm, none at all would
         self._watch.stop()
         self._tie.held = None
-        self._lane.rest()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._timer_at = inf
+        self._sockets.drop_spares()
         if self._is_retired:
             self.close()
 

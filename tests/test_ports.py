@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import dns.message
 import dns.rrset
@@ -16,7 +18,7 @@ from gdns._wire import Question
 from gdns.servers import ServerAddress
 
 A, AAAA = 1, 28
-SPARE = 128  # sockets of a family that are kept, at most
+SPARE = 128  # sockets that are kept, at most
 
 
 class Remote:
@@ -120,27 +122,58 @@ def test_what_was_sent_to_one_port_is_not_read_on_the_next(lane, sockets, remote
     assert sum(lane.dropped.values()) == 0
 
 
-def test_a_socket_that_somebody_fills_is_closed(lane, sockets, remote):
+def test_a_socket_that_somebody_has_filled_is_closed(lane, sockets, remote):
     look_up(lane, remote, *[b"whatever it may be"] * 60)
-    assert len(sockets) == 0
+    (kept,) = sockets.by_handle
     look_up(lane, remote)
+    assert list(sockets.by_handle) != [kept]
     assert sum(lane.dropped.values()) == 0
 
 
-def test_what_is_kept_for_more_goes_when_nothing_is_under_way(lane, sockets, remote, remote_v6):
-    for server in (remote, remote_v6):
-        attempts = [lane.ask(server, Question(f"n{number}.example.", A)) for number in range(SPARE + 20)]
+def test_a_socket_that_is_kept_and_can_be_read_is_closed(lane, sockets, remote):
+    look_up(lane, remote, b"whatever it may be")
+    sockets.poll(256)
+    assert len(sockets) == 0
+    assert sum(lane.dropped.values()) == 0
+
+
+def test_so_many_are_kept_while_something_is_under_way_and_none_after_it(lane, sockets, remote, remote_v6):
+    for server, kept in ((remote, SPARE - 20), (remote_v6, SPARE)):
+        attempts = [lane.ask(server, Question(f"n{number}.example.", A)) for number in range(SPARE - 20)]
         lane.flush()
         for _ in attempts:
             server.answer()
         while not all(attempt.ended for attempt in attempts):
             sockets.poll(256)
-    assert len(sockets) == 2 * SPARE
-    lane.rest()
-    assert len(sockets) == 2  # one of each family
-    look_up(lane, remote)
-    look_up(lane, remote_v6)
+        assert len(sockets) == kept
+    assert sockets.drop_spares()
+    assert len(sockets) == 0
+    assert not sockets.drop_spares()
+
+
+def test_the_next_look_up_may_be_of_the_other_family(lane, sockets, remote, remote_v6):
+    for _ in range(3):
+        look_up(lane, remote)
+        look_up(lane, remote_v6)
     assert len(sockets) == 2
+    assert sum(sock.is_spare for sock in sockets.by_handle.values()) == 2
+
+
+def test_what_is_kept_is_closed_when_there_are_no_descriptors_left(lane, sockets, remote, remote_v6):
+    look_up(lane, remote)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.dup(0)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 8, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        look_up(lane, remote_v6)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in taken:
+            os.close(fd)
+    assert len(sockets) == 1
 
 
 def test_a_socket_that_a_child_may_have_is_closed(lane, sockets, remote):
@@ -182,6 +215,6 @@ def test_a_look_up_that_is_given_up_leaves_its_socket_only_if_it_is_as_new(lane,
 def test_what_is_kept_goes_with_the_lane(lane, sockets, remote, end):
     look_up(lane, remote)
     end(lane)
-    lane.rest()
+    assert len(sockets) == (end is DatagramLane.abandon)
     sockets.close()
     assert len(sockets) == 0
