@@ -40,6 +40,7 @@ cdef class Ports(Owner):
     cdef Port port_for(self, server, _wire.Question question)
     cdef Port shared_port_for(self, server, int room)
     cdef Port open_port(self, server, int room)
+    cdef bint connect_port(self, Port port, server, int room) except -1
     cdef object next_id(self, Port port)
     cdef void queue(self, Port port) noexcept
     cdef int send_all(self) except -1

@@ -158,29 +158,30 @@ cdef class Ports(Owner):
         return port
 
     cdef Port open_port(self, server, int room):
-        cdef bytes address = server.sockaddr
-        cdef Port port
-        cdef int number
+        cdef int family = server.family
+        cdef Port port = self.sockets.take_spare(family) if room == QUESTIONS_OF_A_LOOKUP else None
         self.has_no_socket = False
-        while True:
-            port = self.sockets.take_spare(server.family) if room == QUESTIONS_OF_A_LOOKUP else None
-            is_spare = port is not None
-            if not is_spare:
-                port = Port.__new__(Port)
-                self.has_no_socket = self.sockets.open(
-                    port, self, server.family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP
-                ) < 0
-                if self.has_no_socket:
-                    return None
-            port.server = server
-            port.room = room
-            if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) == 0:
-                return port
-            number = c_errno.errno
-            self.sockets.close_socket(port)
-            if not is_spare:
-                c_errno.errno = number
-                return None
+        if port is not None and self.connect_port(port, server, room):
+            return port
+        port = Port.__new__(Port)
+        self.has_no_socket = self.sockets.open(port, self, family, SOCK_DGRAM, room > QUESTIONS_OF_A_LOOKUP) < 0
+        if self.has_no_socket or not self.connect_port(port, server, room):
+            return None
+        return port
+
+    cdef bint connect_port(self, Port port, server, int room) except -1:
+        """Connect a port to its server; closed, and False with errno set, if that cannot be done."""
+        cdef bytes address = server.sockaddr
+        cdef int number
+        port.owner = self
+        port.server = server
+        port.room = room
+        if self.sockets.connect(port, <const sockaddr*><char*>address, len(address)) == 0:
+            return True
+        number = c_errno.errno
+        self.sockets.close_socket(port)
+        c_errno.errno = number
+        return False
 
     cdef object next_id(self, Port port):
         """An id that nobody can foretell, and that nothing on this port waits for."""
@@ -242,7 +243,7 @@ cdef class Ports(Owner):
             if number in (c_errno.ENOBUFS, c_errno.ENOMEM, c_errno.EPERM):
                 self.leave(first)  # what the next message would not meet
                 self.end(first, CONNECTION_REFUSED, number)
-            elif number != c_errno.ECONNREFUSED or not self.refuse_sent(port):
+            elif number != c_errno.ECONNREFUSED or not self.refuse_sent(port) and first.port is port:
                 return self.fail(port, number)
         return 0
 

@@ -10,6 +10,7 @@ cimport cython
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc cimport errno as c_errno
 from libc.errno cimport EAGAIN, ECONNREFUSED, EINPROGRESS, EINTR, EMFILE, ENFILE, errno
 from libc.stdint cimport INT32_MAX, uint32_t, uint64_t
 from libc.string cimport memset
@@ -218,7 +219,8 @@ cdef class Sockets:
         except MemoryError:
             at = 0
             while PyDict_Next(self.by_handle, &at, NULL, &value):  # slower: it begins anew after each
-                self.close_socket(<Socket>value)
+                sock = <Socket>value  # held: nobody else may
+                self.close_socket(sock)
                 at = 0
 
     def poll(self, int limit) -> bool:
@@ -315,6 +317,7 @@ cdef class Sockets:
         for index in range(BATCH):
             if recv(sock.fd, &octet, sizeof(octet), MSG_DONTWAIT) < 0 and errno == EAGAIN:
                 return 0
+        c_errno.errno = EAGAIN
         return -1
 
     # --- sockets that wait for another look-up
@@ -329,8 +332,16 @@ cdef class Sockets:
         cdef sockaddr nobody
         cdef char device[DEVICE_NAME]
         cdef socklen_t length = sizeof(device)
-        if self.spare_count >= MOST_SPARE or sock.shared_by != gdns_children or sock.interest != EPOLLIN:
+        cdef Socket other
+        if sock.is_spare:
+            return True
+        if sock.shared_by != gdns_children or sock.interest != EPOLLIN:
             return False
+        if self.spare_count >= MOST_SPARE:
+            other = self.spare
+            if other.family == sock.family:
+                return False
+            self.close_socket(other)  # else what is of no use any more could be in the way
         if not sock.is_of_all:
             if getsockopt(sock.fd, SOL_SOCKET, SO_BINDTODEVICE, device, &length) < 0 or length:
                 return False
@@ -365,9 +376,10 @@ cdef class Sockets:
             self.spare = sock.next_spare
         else:
             before = self.spare
-            while before.next_spare is not sock:
+            while before is not None and before.next_spare is not sock:
                 before = before.next_spare
-            before.next_spare = sock.next_spare
+            if before is not None:
+                before.next_spare = sock.next_spare
         sock.next_spare = None
         sock.is_spare = False
         self.spare_count -= 1

@@ -288,6 +288,7 @@ class Turns:
 
     def _rest(self) -> None:
         """Nothing is under way: an idle watcher or timer would keep the hub from finishing."""
+        self._sockets.drop_spares()
         self._is_watching = False  # first: a second start does no harm, none at all would
         self._watch.stop()
         self._tie.held = None
@@ -295,7 +296,6 @@ class Turns:
             self._timer.cancel()
             self._timer = None
         self._timer_at = inf
-        self._sockets.drop_spares()
         if self._is_retired:
             self.close()
 

@@ -281,7 +281,12 @@ def test_a_send_that_fails_is_told_with_its_own_number(dns_server, at_once, erro
 @pytest.mark.skipif(failing.SANITIZED, reason="AddressSanitizer keeps malloc to itself")
 @pytest.mark.parametrize(
     ("deed", "left", "told"),
-    [("sockets.drop_spares", 1, 0), ("lane.close", 0, 2), ("partial(lane.cancel, waiting[0])", 11, 1)],
+    [
+        ("sockets.drop_spares", 1, 0),
+        ("sockets.close", 0, 0),
+        ("lane.close", 0, 2),
+        ("partial(lane.cancel, waiting[0])", 11, 1),
+    ],
 )
 def test_sockets_that_are_kept_go_without_memory(dns_server, deed, left, told):
     dns_server.add("*.example. 60 A 192.0.2.7")

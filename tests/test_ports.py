@@ -7,6 +7,7 @@ import resource
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from textwrap import dedent
 
 import dns.message
 import dns.rrset
@@ -16,6 +17,8 @@ from gdns._datagram import DatagramLane
 from gdns._sockets import Sockets
 from gdns._wire import Question
 from gdns.servers import ServerAddress
+from tests import failing
+from tests.test_datagram import PRELUDE
 
 A, AAAA = 1, 28
 SPARE = 128  # sockets that are kept, at most
@@ -88,6 +91,11 @@ def descriptors(sockets: Sockets) -> list[int]:
     return sorted(sock.fd for sock in sockets.by_handle.values())
 
 
+def family_of(fd: int) -> socket.AddressFamily:
+    with socket.socket(fileno=socket.dup(fd)) as copy:
+        return socket.AddressFamily(copy.family)
+
+
 def local_port(fd: int) -> int:
     with socket.socket(fileno=socket.dup(fd)) as copy:
         return int(copy.getsockname()[1])
@@ -149,6 +157,51 @@ def test_so_many_are_kept_while_something_is_under_way_and_none_after_it(lane, s
     assert sockets.drop_spares()
     assert len(sockets) == 0
     assert not sockets.drop_spares()
+
+
+def test_when_many_are_kept_of_a_family_that_nobody_asks_any_more_they_give_way(
+    lane, sockets, remote, remote_v6
+):
+    attempts = [lane.ask(remote, Question(f"n{number}.example.", A)) for number in range(SPARE + 20)]
+    lane.flush()
+    for _ in attempts:
+        remote.answer()
+    while not all(attempt.ended for attempt in attempts):
+        sockets.poll(256)
+    for _ in range(3):
+        look_up(lane, remote_v6)
+    families = [family_of(sock.fd) for sock in sockets.by_handle.values()]
+    assert families.count(socket.AF_INET6) == 1
+    assert len(sockets) == SPARE
+
+
+def test_another_lane_on_the_same_sockets_hears_of_its_own(lane, sockets, remote):
+    look_up(lane, remote)
+    lane.abandon()
+    other = DatagramLane(sockets)
+    look_up(other, remote)
+    assert len(sockets) == 1
+    other.close()
+    assert len(sockets) == 0
+
+
+def test_a_kept_socket_that_cannot_be_connected_makes_place_for_a_new_one(dns_server):
+    dns_server.add("*.example. 60 A 192.0.2.7")
+    program = """
+    server = Server(sys.argv[1], 1)
+    lane = DatagramLane(Sockets())
+    for call in (None, "connect", "recv"):
+        if call:
+            fail_call(call, 1, 1 if call == "connect" else 32, errno.ENETUNREACH)
+        attempt = lane.ask(server, Question("www.example.", 1))
+        lane.flush()
+        while not attempt.ended:
+            turn(lane)
+        print(attempt.reply is not None, sorted(lane.sockets.by_handle))
+    """
+    done = failing.run(PRELUDE + dedent(program), dns_server.address)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["True [1]", "True [2]", "True [3]"]
 
 
 def test_the_next_look_up_may_be_of_the_other_family(lane, sockets, remote, remote_v6):
