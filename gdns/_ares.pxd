@@ -38,6 +38,7 @@ cdef class Try:
     cdef readonly double sent_at
     cdef readonly bint ended
     cdef public object flight
+    cdef public int portion  # whoever asks keeps here which of a server's portions it belongs to
     cdef readonly _wire.Reply reply  # the server's, once it has ended with one
     cdef _wire.Reply arrived  # kept while c-ares looks at its digest
     cdef Channel channel

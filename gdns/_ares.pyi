@@ -55,6 +55,7 @@ class Try:
     def transport(self) -> str:
         """ "udp" or "tcp": what carried it last."""
     flight: object
+    portion: int
 
 class AresLane:
     """Carries tries to servers, each over its own c-ares channel, on the sockets of one hub."""

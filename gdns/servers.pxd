@@ -26,14 +26,24 @@ cdef class Server:
     cdef public double turned_at
     cdef public double shrunk_at
     cdef public object refill
+    cdef readonly double pause
+    cdef readonly bint is_near
+    cdef public int portion
+    cdef public double portion_at
+    cdef public int in_portion
+    cdef public bint is_portion_read
 
     @cython.locals(buffered_for=double)
     cpdef bint has_room(self, double now) except -1
-    cpdef note_sent(self)
+    @cython.locals(read_within=double, portion=int)
+    cdef bint _has_portion(self, double now) except -1
+    @cython.locals(room=int)
+    cpdef int room(self) except -1
+    cpdef int note_sent(self) except -1
     cpdef note_cut(self, double now, double sent_at)
     cpdef note_silence(self, double now, double sent_at)
     @cython.locals(rtt=double, buffered_for=double)
-    cpdef note_reply(self, double now, double sent_at)
+    cpdef note_reply(self, double now, double sent_at, int portion)
     cpdef note_failure(self, double now)
     cdef _arrange(self)
 

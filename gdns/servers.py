@@ -27,6 +27,8 @@ LEAST_PATIENCE = 0.25  # seconds a server gets before the next one is asked too
 FIRST_BURST = 128  # questions sent to a server before anything is heard of it
 LEAST_BURST = 32
 BUFFERED_FOR = 0.1  # seconds for which a question may lie in a server's buffer
+PORTION = 100  # questions to a server on this host of which one has to be answered before more are sent
+READ_WITHIN = 0.02  # seconds, or so much has passed: then they are read, and take long to answer
 PROBE_INTERVAL = 0.5  # seconds between two looks at a server that failed
 
 _TEXT = r"""(?x)
@@ -148,6 +150,12 @@ class Server:
         "turned_at",
         "shrunk_at",
         "refill",
+        "pause",
+        "is_near",
+        "portion",
+        "portion_at",
+        "in_portion",
+        "is_portion_read",
     )
 
     def __init__(self, address: ServerAddress) -> None:
@@ -175,6 +183,12 @@ class Server:
         self.turned_at = 0.0  # when this one began
         self.shrunk_at = 0.0  # when the burst last did
         self.refill: Refill | None = None  # set while its queue waits for the next
+        self.is_near = address.is_loopback and not self.is_tcp
+        self.pause = READ_WITHIN if self.is_near else BUFFERED_FOR  # between two looks at its queue
+        self.portion = 0  # the number of what is being sent to a near server,
+        self.portion_at = 0.0  # when it began,
+        self.in_portion = 0  # how many questions it has
+        self.is_portion_read = False  # and whether one of them has been answered
 
     def has_room(self, now: float) -> bool:
         """Whether a question may be sent now; else it joins the queue.
@@ -185,6 +199,8 @@ class Server:
         """
         if self.in_flight >= self.window:
             return False
+        if self.is_near and not self._has_portion(now):
+            return False
         buffered_for: float = BUFFERED_FOR
         if now - self.turned_at >= buffered_for:
             self.unheard_before = self.unheard if now - self.turned_at < 2 * buffered_for else 0
@@ -192,10 +208,36 @@ class Server:
             self.turned_at = now
         return self.unheard + self.unheard_before < self.burst
 
-    def note_sent(self) -> None:
-        """A question has been sent: `has_room` said so."""
+    def _has_portion(self, now: float) -> bool:
+        """Whether a server on this host has read enough of what it was sent.
+
+        Questions reach it faster than it reads them; and if bursts grew until some are lost, each of those
+        would cost a look-up its patience. But it reads them in order: once one of a portion is answered,
+        those before it are read, and less than two portions are in its buffer.
+        """
+        portion: int = PORTION
+        read_within: float = READ_WITHIN
+        if self.in_portion >= portion:
+            if not self.is_portion_read and now - self.portion_at < read_within:
+                return False
+            self.portion += 1
+            self.in_portion = 0
+            self.is_portion_read = False
+        if not self.in_portion:
+            self.portion_at = now
+        return True
+
+    def room(self) -> int:
+        """How many more questions may be sent, where `has_room` has said that one may."""
+        room = min(self.window - self.in_flight, self.burst - self.unheard - self.unheard_before)
+        return min(room, PORTION - self.in_portion) if self.is_near else room
+
+    def note_sent(self) -> int:
+        """A question has been sent: `has_room` said so. The number of its portion, for `note_reply`."""
         self.in_flight += 1
         self.unheard += 1
+        self.in_portion += 1
+        return self.portion
 
     def note_cut(self, now: float, sent_at: float) -> None:
         """A connection has ended under a question: it lies in nobody's buffer any more.
@@ -216,11 +258,13 @@ class Server:
             self.shrunk_at = now
             self.burst = max(LEAST_BURST, self.burst // 2)
 
-    def note_reply(self, now: float, sent_at: float) -> None:
-        """It has answered; if it had failed, it is back in its place."""
+    def note_reply(self, now: float, sent_at: float, portion: int) -> None:
+        """It has answered a question of that portion; if it had failed, it is back in its place."""
         buffered_for: float = BUFFERED_FOR
         rtt = now - sent_at
         self.rtt += (rtt - self.rtt) / 8 if self.rtt else rtt
+        if portion == self.portion:
+            self.is_portion_read = True
         if self.burst < self.window:
             self.burst += 1
         if sent_at >= self.turned_at:

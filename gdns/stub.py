@@ -36,7 +36,7 @@ from gdns.outcome import (
     ended,
 )
 from gdns.rdtypes import NS
-from gdns.servers import BUFFERED_FOR, PROBE_INTERVAL, Server, Servers
+from gdns.servers import PROBE_INTERVAL, Server, Servers
 from gdns.turns import Turns
 
 if TYPE_CHECKING:
@@ -351,9 +351,7 @@ class Stub(Turns):
     def room(self) -> int:
         """How many questions a crowd may put that will be sent at once; 0 if they would have to queue."""
         server: Server = self.servers.default.order[0]
-        if server.queue or not server.has_room(monotonic()):
-            return 0
-        return min(server.window - server.in_flight, server.burst - server.unheard - server.unheard_before)
+        return 0 if server.queue or not server.has_room(monotonic()) else server.room()
 
     def _put_first(self, ask: Ask, server: Server, wishes: int, now: float) -> bool:
         """Make a first try without a flight; False if there is no descriptor or memory for it."""
@@ -364,7 +362,7 @@ class Stub(Turns):
         self.counters.sent += 1
         if self.hooks.on_query:
             self._tell(self.hooks.on_query, ask.question, server.name)
-        server.note_sent()
+        attempt.portion = server.note_sent()
         attempt.flight = ask
         ask.attempt = attempt
         ask.began = now
@@ -404,7 +402,7 @@ class Stub(Turns):
         server: Server = attempt.server
         reply = attempt.reply
         assert reply is not None
-        server.note_reply(now, attempt.sent_at)
+        server.note_reply(now, attempt.sent_at, attempt.portion)
         rtt = now - attempt.sent_at
         # first: what is made from here on may have the garbage collector call whoever asks for the same
         attempt.flight = None
@@ -519,7 +517,7 @@ class Stub(Turns):
             server.queue.append(flight)
             if server.refill is None:
                 refill = Refill(server)
-                self._put_due(refill, now + BUFFERED_FOR)
+                self._put_due(refill, now + server.pause)
                 server.refill = refill
             self._set_due(flight, now + flight.patience if len(flight.plan) > 1 else flight.ends_at)
             return
@@ -535,7 +533,7 @@ class Stub(Turns):
         except (OSError, MemoryError) as error:
             self._on_want(flight, server, str(error) or "out of memory", now)
             return
-        server.note_sent()
+        attempt.portion = server.note_sent()
         attempt.flight = flight
         self.counters.sent += 1
         if flight.attempts > 1:
@@ -620,7 +618,7 @@ class Stub(Turns):
             if flight.question.is_plain and not is_spared:  # else it may be the address to send from
                 server.note_failure(now)
         else:
-            server.note_reply(now, attempt.sent_at)
+            server.note_reply(now, attempt.sent_at, attempt.portion)
         outcome = ended(
             flight.question,
             reply,
@@ -783,7 +781,7 @@ class Stub(Turns):
                 attempt = self._lane.ask(server, PROBE, USE_TCP if server.is_tcp else 0)
             except (OSError, MemoryError):
                 continue
-            server.note_sent()
+            attempt.portion = server.note_sent()
             probe.attempt = attempt
             attempt.flight = probe
             server.is_probed = True
@@ -795,7 +793,7 @@ class Stub(Turns):
         if probe.slot is not None:
             probe.slot.pop(probe, None)
         if attempt.reply is not None:
-            probe.server.note_reply(monotonic(), attempt.sent_at)
+            probe.server.note_reply(monotonic(), attempt.sent_at, attempt.portion)
 
     # --- what the hub's calls come to
 
@@ -811,7 +809,7 @@ class Stub(Turns):
             self._pump(item.server, now)
             if item.server.queue:
                 item.server.refill = item
-                self._put_due(item, now + BUFFERED_FOR)
+                self._put_due(item, now + item.server.pause)
         elif isinstance(item, Probe):
             item.slot = None
             item.server.is_probed = False
@@ -910,7 +908,7 @@ class Stub(Turns):
                 if isinstance(item, Alarm):
                     item.slot = self._due.put(item, due_at)  # callers' patience ends when it would have
         for server in self.servers.all:
-            server.in_flight = server.unheard = server.unheard_before = 0
+            server.in_flight = server.unheard = server.unheard_before = server.in_portion = 0
             server.queue.clear()
             server.is_probed = False
             server.refill = None

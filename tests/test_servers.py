@@ -14,6 +14,7 @@ from gdns.servers import (
     LEAST_BURST,
     LEAST_PATIENCE,
     MOST_IN_FLIGHT,
+    PORTION,
     PROBE_INTERVAL,
     Server,
     ServerAddress,
@@ -100,7 +101,7 @@ def test_a_server_that_failed_goes_behind_the_others_until_it_answers():
     servers = three()
     servers.all[0].note_failure(now=5.0)
     assert names(servers) == ["192.0.2.2", "192.0.2.3", "192.0.2.1"]
-    servers.all[0].note_reply(5.0, 4.99)
+    servers.all[0].note_reply(5.0, 4.99, 0)
     assert names(servers) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
 
 
@@ -175,9 +176,9 @@ def test_a_domain_has_servers_of_its_own_and_the_longest_counts():
 
 def test_a_servers_rtt_follows_its_replies():
     (server,) = Servers([ServerAddress("192.0.2.1")]).all
-    server.note_reply(now=10.08, sent_at=10.0)
+    server.note_reply(now=10.08, sent_at=10.0, portion=0)
     assert server.rtt == pytest.approx(0.08)
-    server.note_reply(now=10.16, sent_at=10.0)
+    server.note_reply(now=10.16, sent_at=10.0, portion=0)
     assert server.rtt == pytest.approx(0.09)
 
 
@@ -191,20 +192,20 @@ def fill(server: Server, now: float) -> int:
 
 
 def test_a_burst_begins_small_and_grows_with_the_replies():
-    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    (server,) = Servers([ServerAddress("192.0.2.1")]).all
     assert fill(server, 10.0) == FIRST_BURST
     for _ in range(FIRST_BURST):
         server.in_flight -= 1
-        server.note_reply(10.01, 10.0)
+        server.note_reply(10.01, 10.0, 0)
     assert fill(server, 10.02) == 2 * FIRST_BURST
     for _ in range(MOST_IN_FLIGHT):
         server.in_flight -= 1
-        server.note_reply(10.03, 10.02)
+        server.note_reply(10.03, 10.02, 0)
     assert server.burst == server.window
 
 
 def test_a_burst_shrinks_with_silence_but_not_to_nothing():
-    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    (server,) = Servers([ServerAddress("192.0.2.1")]).all
     server.note_silence(10.0, 9.0)
     assert fill(server, 10.0) == FIRST_BURST // 2
     for second in range(20, 40):
@@ -213,19 +214,44 @@ def test_a_burst_shrinks_with_silence_but_not_to_nothing():
 
 
 def test_a_burst_shrinks_once_for_questions_that_were_lost_together():
-    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    (server,) = Servers([ServerAddress("192.0.2.1")]).all
     for sent in range(20):
         server.note_silence(10.0 + sent / 100, 9.0 + sent / 100)
     assert fill(server, 20.0) == FIRST_BURST // 2
 
 
 def test_what_was_sent_long_ago_takes_no_room_in_a_servers_buffer():
-    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    (server,) = Servers([ServerAddress("192.0.2.1")]).all
     assert fill(server, 10.0) == FIRST_BURST
     assert fill(server, 10.0 + 1.5 * BUFFERED_FOR) == 0, "it may still lie there"
     assert fill(server, 10.0 + 3 * BUFFERED_FOR) == FIRST_BURST
     server.in_flight = server.window
     assert fill(server, 99.0) == 0, "the window counts whatever waits"
+
+
+def test_less_than_two_portions_are_in_the_buffer_of_a_server_on_this_host():
+    """It reads in order: once a question is answered, those before it are read."""
+    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    server.burst = MOST_IN_FLIGHT
+    assert fill(server, 10.0) == PORTION
+    server.note_reply(10.001, 10.0, 0)
+    assert fill(server, 10.001) == PORTION
+    for _ in range(PORTION - 1):
+        server.note_reply(10.002, 10.0, 0)  # all of the portion before
+    assert fill(server, 10.003) == 0
+    server.note_reply(10.004, 10.001, 1)
+    assert server.has_room(10.004)
+    assert server.room() == PORTION
+
+
+def test_what_a_server_on_this_host_has_not_answered_soon_it_has_read():
+    (server,) = Servers([ServerAddress("127.0.0.1")]).all
+    server.burst = MOST_IN_FLIGHT
+    taken = [fill(server, now) for now in (10.0, 10.01, 10.03, 10.04, 10.06)]
+    assert taken == [PORTION, 0, PORTION, 0, PORTION]
+    (server,) = Servers([ServerAddress("192.0.2.1")]).all
+    server.burst = 500
+    assert fill(server, 10.0) == 500
 
 
 def test_a_server_says_how_it_is_doing():

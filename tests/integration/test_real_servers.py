@@ -20,6 +20,7 @@ import dns.zone
 import pytest
 
 import gdns
+from gdns.hubs import NativeHub
 
 ZONES = Path(__file__).parent.parent.parent / "fixtures" / "zones"
 QUESTIONS = [
@@ -165,3 +166,24 @@ def test_a_real_server_answers_a_thousand_questions_at_once(server):
         found = {task.get() for task in tasks}
     assert len(found) == 1
     assert found.pop()
+
+
+def test_a_burst_is_no_more_than_the_servers_buffer_holds(server):
+    """That is some 250 questions, at Linux' default; each that is lost costs its look-up five seconds."""
+    hub = NativeHub.of_this_thread()
+    names = iter([f"{'n' * (1 + number % 30)}{number}.example." for number in range(3000)])
+    missing: list[str] = []
+
+    def ask() -> None:
+        for name in names:
+            try:
+                resolver.lookup(name)
+            except gdns.GaiError as error:
+                missing.append(error.strerror)
+
+    with gdns.Resolver([f"127.0.0.1:{server}"], cache=False, hub=hub) as resolver:
+        hub.join(*[hub.spawn(ask) for _ in range(400)])
+        sent = resolver.stats()["sent"]
+    assert len(missing) == 3000
+    assert set(missing) == {"Name or service not known"}
+    assert 6000 <= sent <= 6060  # A and AAAA, and hardly one of them a second time
