@@ -3,7 +3,7 @@
 # make bench      beside its peers; writes docs/performance.md (ARGS=--quick: under three minutes, to build/)
 # make guard      instructions of a look-up, against what they were (ARGS=--update)
 # make profile    where the time of one look-up goes
-# make coverage   which lines the tests run, in Python and Cython; writes docs/coverage.md (half an hour)
+# make coverage   which lines the tests run, in Python and Cython; writes docs/coverage.md (a quarter of an hour)
 # make sanitize   the C boundary under AddressSanitizer and UBSan (ARGS=--long for everything)
 # make fuzz       octets nobody would send, for longer   (ARGS="--seconds 600 --seed 7")
 # make chaos      a storm of 20,000 look-ups on each hub  (ARGS="--seed 7")
